@@ -1,0 +1,154 @@
+// Opening a checkpoint file and using its tensors where they lie.
+#pragma once
+
+#include <ckpt/error.hpp>
+#include <ckpt/metadata.hpp>
+#include <ckpt/object_graph.hpp>
+#include <ckpt/tensor.hpp>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace ckpt {
+
+/// How bytes reach the program.
+enum class ReadMode : std::uint8_t {
+  automatic,  ///< mmap on local file systems, read on network ones
+  mmap,       ///< one shared mapping: nothing is read before it is used, all processes share it, I/O errors are signals
+              ///< (SIGBUS)
+  read,       ///< explicit reads into memory of the library or the caller: I/O errors are exceptions
+};
+
+/// When the sums of tensor data are checked. The index is always checked, page by page, before it is believed.
+enum class Verify : std::uint8_t {
+  none,  ///< never
+  lazy,  ///< a tensor each time that it is bound
+  full,  ///< everything, padding included, at open
+};
+
+struct ReaderOptions {
+  ReadMode mode = ReadMode::automatic;
+  Verify verify = Verify::none;
+};
+
+/// How a tensor's bytes are stored; the values are those of the file format.
+enum class Compression : std::uint8_t {
+  none = 0,
+  zstd = 1,  ///< every chunk is one zstd frame
+};
+
+/// Universally unique identifier of a file, as raw bytes.
+using Uuid = std::array<std::byte, 16>;
+
+/// 8-4-4-4-12 hexadecimal digits.
+std::string to_string(const Uuid& uuid);
+
+/// What the index says of one tensor.
+struct TensorInfo {
+  std::string_view path;  ///< lives as long as any copy of the Reader
+  DType dtype{};
+  Shape shape;
+  std::uint64_t size_bytes = 0;    ///< of the data
+  std::uint64_t stored_bytes = 0;  ///< in the file, after compression
+  std::uint64_t offset = 0;        ///< of the blob in the file
+  Compression compression = Compression::none;
+  std::uint32_t chunks = 0;             ///< units of checksum and compression
+  std::optional<std::size_t> alias_of;  ///< index of the tensor whose blob this one shares
+  std::optional<BlockType> block;       ///< for DType::block
+};
+
+/// What header, footer and index say of the file as a whole.
+struct FileInfo {
+  std::uint16_t major = 0;
+  std::uint16_t minor = 0;
+  Uuid uuid{};
+  std::uint64_t required_features = 0;
+  std::uint64_t optional_features = 0;
+  std::uint64_t file_size = 0;
+  std::uint64_t index_offset = 0;
+  std::uint64_t index_size = 0;
+  std::uint64_t sums_size = 0;  ///< bytes of page sums, which follow the index
+  std::uint32_t chunk_bytes = 0;
+  std::uint32_t small_alignment = 0;
+  std::uint32_t large_alignment = 0;
+  ReadMode mode{};  ///< mmap or read: what `automatic` chose
+};
+
+struct VerifyOptions {
+  unsigned threads = 0;  ///< 0: one per core
+  /// Called from the verifying threads, one call at a time, with bytes done and in total.
+  std::function<void(std::uint64_t done, std::uint64_t total)> progress;
+};
+
+struct VerifyReport {
+  std::size_t tensors = 0;          ///< in the file, aliases included
+  std::uint64_t bytes = 0;          ///< of the file that were read and checked
+  std::vector<Error> problems;      ///< in file order; empty when the file is whole
+  std::size_t damaged_tensors = 0;  ///< tensors that `problems` names
+  bool ok() const noexcept { return problems.empty(); }
+};
+
+/// An open checkpoint file. A cheap handle: copies share one immutable state, which any number of threads may use.
+/// Opening reads the header, the footer and a few pages of the index, whatever the size of the file.
+class Reader {
+ public:
+  /// Throws not_found, io, corrupt (damaged, truncated, no checkpoint), unsupported (a newer major version, an unknown
+  /// required feature) or limit.
+  static Reader open(const std::filesystem::path& path, const ReaderOptions& options = {});
+
+  const std::filesystem::path& path() const noexcept;
+  FileInfo file() const noexcept;
+
+  /// Number of tensors, aliases included.
+  std::size_t size() const noexcept;
+
+  /// The record at `index` < size(), in bytewise order of paths. Throws corrupt when the record or its index page is
+  /// damaged, invalid_argument when the index is out of range.
+  TensorInfo info(std::size_t index) const;
+
+  /// Index of the tensor with that path. Paths are looked up among the tensors first (binary search), then along the
+  /// edges of the object graph, so a shared object is found under each of its paths. Throws corrupt when a page it
+  /// needs is damaged.
+  std::optional<std::size_t> find(std::string_view path) const;
+  bool contains(std::string_view path) const { return find(path).has_value(); }
+
+  /// A tensor's bytes. Uncompressed and in mmap mode this is a pointer into the mapping; otherwise the bytes are read
+  /// or decompressed into memory that the view owns. Throws not_found (naming the nearest path), corrupt, io.
+  TensorView tensor(std::string_view path) const;
+  TensorView tensor(std::size_t index) const;
+
+  /// Reads a tensor into the caller's memory of exactly its size in bytes, checking sums unless Verify::none.
+  /// Throws as tensor(), and invalid_argument when the size differs.
+  void read_into(std::size_t index, std::span<std::byte> destination) const;
+
+  /// Checks the sums of one tensor's data. Throws corrupt, io.
+  void verify_tensor(std::size_t index) const;
+
+  /// Reads and checks every byte of the file: index, data, padding, overlaps. Damage is reported, not thrown.
+  VerifyReport verify(const VerifyOptions& options = {}) const;
+
+  /// All metadata, copied. Throws corrupt.
+  Metadata metadata() const;
+
+  /// The object graph, copied; empty when the file holds none (it was written by a plain Writer). Throws corrupt.
+  ObjectGraph graph() const;
+
+  /// For copy-on-write: a private, writable mapping of the whole file, made at the first call and shared by later ones.
+  /// Writes to it change this process's memory only. Throws io; unsupported in read mode.
+  std::shared_ptr<std::byte> private_mapping() const;
+
+ private:
+  class Impl;
+  explicit Reader(std::shared_ptr<const Impl> impl) : impl_{std::move(impl)} {}
+  std::shared_ptr<const Impl> impl_;
+};
+
+}  // namespace ckpt

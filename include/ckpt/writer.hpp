@@ -1,0 +1,100 @@
+// Writing a checkpoint file: all of it appears under its name, or nothing does.
+#pragma once
+
+#include <ckpt/metadata.hpp>
+#include <ckpt/object_graph.hpp>
+#include <ckpt/reader.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <type_traits>
+
+namespace ckpt {
+
+struct WriterOptions {
+  /// fsync the file and its directory before commit() returns. Without it a crash of the machine may lose the new file
+  /// or, on some file systems, leave it empty; a crash of the process does no harm.
+  bool durable = true;
+  /// Whether commit() may replace an existing file; if not, it throws already_exists and leaves that file alone.
+  bool replace = true;
+  /// Default for tensors. A tensor that compression does not shrink by 5 % is stored plain.
+  Compression compression = Compression::none;
+  int compression_level = 1;  ///< zstd's, -7 to 22
+  /// Bytes: powers of two, kMinAlignment to kMaxAlignment. Blobs of `large_alignment` bytes or more start on it.
+  std::uint32_t small_alignment = kDefaultSmallAlignment;
+  std::uint32_t large_alignment = kDefaultLargeAlignment;
+  std::uint32_t chunk_bytes = kDefaultChunkBytes;  ///< power of two, kMinChunkBytes to kMaxChunkBytes
+  /// Bytes to allocate on disk at once, when the caller knows about how many will come: a full disk is then found
+  /// early.
+  std::uint64_t expected_bytes = 0;
+  /// Fix these two for reproducible bytes; otherwise a random one and the time of commit.
+  std::optional<Uuid> uuid;
+  std::optional<std::int64_t> created_ns;  ///< nanoseconds since 1970 UTC
+  std::optional<std::int64_t> step;        ///< stored as "ckpt.step"
+};
+
+struct TensorOptions {
+  std::optional<Compression> compression;  ///< otherwise the writer's
+  std::optional<BlockType> block;          ///< required for DType::block, refused for others
+};
+
+/// Writes one checkpoint as a stream into a temporary file beside `path`, so files may be larger than memory. One
+/// owner, one thread at a time. After an exception from add, begin, append, alias or commit the temporary is gone, the
+/// old file is untouched, and every later call but the destructor throws invalid_argument: start again with a new
+/// Writer.
+///
+/// A path is UTF-8 names joined by '/'; no name is empty, "." or "..", and none has control characters.
+class Writer {
+ public:
+  /// Creates the temporary file. Throws not_found when the directory is missing, io, invalid_argument for bad options
+  /// or when `path` is a directory.
+  explicit Writer(std::filesystem::path path, WriterOptions options = {});
+  /// Without commit() the temporary file is removed and nothing appears.
+  ~Writer();
+  Writer(Writer&&) noexcept;
+  Writer& operator=(Writer&&) noexcept;
+
+  /// Adds a whole tensor; `data` may be reused as soon as this returns. Throws already_exists for a second tensor of
+  /// that path, invalid_argument when the size of `data` does not fit dtype and shape, limit, io.
+  void add(std::string_view path, DType dtype, const Shape& shape, std::span<const std::byte> data,
+           const TensorOptions& options = {});
+
+  template <Element T>
+  void add(std::string_view path, const Shape& shape, std::span<const T> data, const TensorOptions& options = {}) {
+    add(path, dtype_of<T>, shape, std::as_bytes(data), options);
+  }
+
+  /// Adds a tensor in pieces: begin, any number of append, end. `size_bytes` is needed for string, bytes and dtypes
+  /// unknown to this version only. end() throws invalid_argument when bytes are missing, append when there are too
+  /// many.
+  void begin(std::string_view path, DType dtype, const Shape& shape, const TensorOptions& options = {},
+             std::optional<std::uint64_t> size_bytes = std::nullopt);
+  void append(std::span<const std::byte> data);
+  void end();
+
+  /// A second path for a tensor that was added: they share one blob (tied weights). Throws not_found, already_exists.
+  void alias(std::string_view path, std::string_view existing);
+
+  /// Throws invalid_argument for a key that begins with "ckpt." or is no valid key; a later value for a key replaces
+  /// the former.
+  void set_metadata(std::string_view key, MetadataValue value);
+
+  /// Throws invalid_argument when an edge or slot leaves the graph, names repeat, or a node names a tensor that
+  /// commit() does not find among those added.
+  void set_graph(ObjectGraph graph);
+
+  /// Writes index and footer, makes them durable, and renames the file to its name. When it returns, the checkpoint is
+  /// there. Throws io (the old file is untouched), already_exists.
+  void commit();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ckpt
