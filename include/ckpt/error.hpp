@@ -28,14 +28,14 @@ std::string_view to_string(ErrorCode code) noexcept;
 
 /// The parts of an error message; whatever is known is filled in.
 struct ErrorDetails {
-  std::string problem;                  ///< what went wrong, one clause
-  std::filesystem::path file;           ///< the file or directory concerned
-  std::optional<std::uint64_t> offset;  ///< byte offset in that file
-  std::string object;                   ///< object path, unescaped
-  std::string expected;                 ///< what should have been there
-  std::string found;                    ///< what was there
-  std::string advice;                   ///< what the user can do next
-  int system_error = 0;                 ///< errno, or 0
+  std::string problem = {};                  ///< what went wrong, one clause
+  std::filesystem::path file = {};           ///< the file or directory concerned
+  std::optional<std::uint64_t> offset = {};  ///< byte offset in that file
+  std::string object = {};                   ///< object path, unescaped
+  std::string expected = {};                 ///< what should have been there
+  std::string found = {};                    ///< what was there
+  std::string advice = {};                   ///< what the user can do next
+  int system_error = 0;                      ///< errno, or 0
 };
 
 /// Thrown by every function of the library that can fail. `what()` is one line that holds all details; names that came

@@ -5,8 +5,8 @@
 #include <ckpt/metadata.hpp>
 #include <ckpt/object_graph.hpp>
 #include <ckpt/tensor.hpp>
+#include <ckpt/uuid.hpp>
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -37,6 +37,7 @@ enum class Verify : std::uint8_t {
 struct ReaderOptions {
   ReadMode mode = ReadMode::automatic;
   Verify verify = Verify::none;
+  bool copy_on_write = false;  ///< also make private_mapping(); needs mmap mode
 };
 
 /// How a tensor's bytes are stored; the values are those of the file format.
@@ -44,12 +45,6 @@ enum class Compression : std::uint8_t {
   none = 0,
   zstd = 1,  ///< every chunk is one zstd frame
 };
-
-/// Universally unique identifier of a file, as raw bytes.
-using Uuid = std::array<std::byte, 16>;
-
-/// 8-4-4-4-12 hexadecimal digits.
-std::string to_string(const Uuid& uuid);
 
 /// What the index says of one tensor.
 struct TensorInfo {
@@ -60,9 +55,9 @@ struct TensorInfo {
   std::uint64_t stored_bytes = 0;  ///< in the file, after compression
   std::uint64_t offset = 0;        ///< of the blob in the file
   Compression compression = Compression::none;
-  std::uint32_t chunks = 0;             ///< units of checksum and compression
-  std::optional<std::size_t> alias_of;  ///< index of the tensor whose blob this one shares
-  std::optional<BlockType> block;       ///< for DType::block
+  std::uint32_t chunks = 0;                  ///< units of checksum and compression
+  std::optional<std::size_t> alias_of = {};  ///< index of the tensor whose blob this one shares
+  std::optional<BlockType> block = {};       ///< for DType::block
 };
 
 /// What header, footer and index say of the file as a whole.
@@ -85,7 +80,7 @@ struct FileInfo {
 struct VerifyOptions {
   unsigned threads = 0;  ///< 0: one per core
   /// Called from the verifying threads, one call at a time, with bytes done and in total.
-  std::function<void(std::uint64_t done, std::uint64_t total)> progress;
+  std::function<void(std::uint64_t done, std::uint64_t total)> progress = {};
 };
 
 struct VerifyReport {
@@ -141,8 +136,8 @@ class Reader {
   /// The object graph, copied; empty when the file holds none (it was written by a plain Writer). Throws corrupt.
   ObjectGraph graph() const;
 
-  /// For copy-on-write: a private, writable mapping of the whole file, made at the first call and shared by later ones.
-  /// Writes to it change this process's memory only. Throws io; unsupported in read mode.
+  /// The private, writable mapping of the whole file that ReaderOptions::copy_on_write asked for; it shares ownership.
+  /// Writes to it change this process's memory only. Throws invalid_argument without that option.
   std::shared_ptr<std::byte> private_mapping() const;
 
  private:

@@ -33,14 +33,14 @@ struct WriterOptions {
   /// early.
   std::uint64_t expected_bytes = 0;
   /// Fix these two for reproducible bytes; otherwise a random one and the time of commit.
-  std::optional<Uuid> uuid;
-  std::optional<std::int64_t> created_ns;  ///< nanoseconds since 1970 UTC
-  std::optional<std::int64_t> step;        ///< stored as "ckpt.step"
+  std::optional<Uuid> uuid = {};
+  std::optional<std::int64_t> created_ns = {};  ///< nanoseconds since 1970 UTC
+  std::optional<std::int64_t> step = {};        ///< stored as "ckpt.step"
 };
 
 struct TensorOptions {
-  std::optional<Compression> compression;  ///< otherwise the writer's
-  std::optional<BlockType> block;          ///< required for DType::block, refused for others
+  std::optional<Compression> compression = {};  ///< otherwise the writer's
+  std::optional<BlockType> block = {};          ///< required for DType::block, refused for others
 };
 
 /// Writes one checkpoint as a stream into a temporary file beside `path`, so files may be larger than memory. One

@@ -48,19 +48,15 @@ inline constexpr std::uint32_t kByteOrderMark = 0x0A0B0C0D;
 inline constexpr std::array<unsigned char, 8> kHeaderMagic{0x89, 'C', 'K', 'P', '\r', '\n', 0x1a, '\n'};
 inline constexpr std::array<unsigned char, 8> kFooterMagic{'C', 'K', 'P', 'T', 'E', 'N', 'D', '\n'};
 
-/// Features that a reader must know to read the file.
-enum RequiredFeature : std::uint64_t {
-  kFeatureZstd = 1U << 0U,           ///< a tensor has codec 1
-  kFeatureBytePlanes = 1U << 1U,     ///< reserved: a tensor has codec 2
-  kFeatureExternalFiles = 1U << 2U,  ///< reserved: blobs in other files
-  kFeatureBoxes = 1U << 3U,          ///< reserved: blobs that hold a part of a tensor
-};
+// Features that a reader must know to read the file.
+inline constexpr std::uint64_t kFeatureZstd = 1U << 0U;           ///< a tensor has codec 1
+inline constexpr std::uint64_t kFeatureBytePlanes = 1U << 1U;     ///< reserved: a tensor has codec 2
+inline constexpr std::uint64_t kFeatureExternalFiles = 1U << 2U;  ///< reserved: blobs in other files
+inline constexpr std::uint64_t kFeatureBoxes = 1U << 3U;          ///< reserved: blobs that hold a part of a tensor
 inline constexpr std::uint64_t kKnownRequired = kFeatureZstd;
 
-/// Features that a reader may ignore.
-enum OptionalFeature : std::uint64_t {
-  kFeatureGraph = 1U << 0U,  ///< the index has nodes
-};
+// Features that a reader may ignore.
+inline constexpr std::uint64_t kFeatureGraph = 1U << 0U;  ///< the index has nodes
 
 inline constexpr std::uint32_t kNone = 0xffffffff;  ///< an index that points nowhere
 

@@ -1,0 +1,13 @@
+// The library's own door to the log callback.
+#pragma once
+
+#include <ckpt/log.hpp>
+
+#include <string_view>
+
+namespace ckpt::base {
+
+/// Hands one line to the callback, if there is one.
+void log(LogLevel level, std::string_view message) noexcept;
+
+}  // namespace ckpt::base

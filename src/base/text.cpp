@@ -1,0 +1,94 @@
+#include "base/text.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdio>
+#include <optional>
+
+namespace ckpt::base {
+namespace {
+
+struct CodePoint {
+  char32_t value;
+  std::size_t size;
+};
+
+// The code point at the front of `text`, or nothing when it is not well-formed there.
+std::optional<CodePoint> decode(std::string_view text) noexcept {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char first = byte(0);
+  if (first < 0x80) return CodePoint{first, 1};
+  std::size_t size = 0;
+  char32_t value = 0;
+  char32_t smallest = 0;
+  if ((first & 0xe0U) == 0xc0U) {
+    size = 2, value = first & 0x1fU, smallest = 0x80;
+  } else if ((first & 0xf0U) == 0xe0U) {
+    size = 3, value = first & 0x0fU, smallest = 0x800;
+  } else if ((first & 0xf8U) == 0xf0U) {
+    size = 4, value = first & 0x07U, smallest = 0x10000;
+  } else {
+    return std::nullopt;
+  }
+  if (text.size() < size) return std::nullopt;
+  for (std::size_t i = 1; i < size; ++i) {
+    if ((byte(i) & 0xc0U) != 0x80U) return std::nullopt;
+    value = (value << 6U) | (byte(i) & 0x3fU);
+  }
+  const bool surrogate = value >= 0xd800 && value <= 0xdfff;
+  if (value < smallest || value > 0x10ffff || surrogate) return std::nullopt;
+  return CodePoint{value, size};
+}
+
+// Characters that would change how a terminal or a log shows what follows.
+bool is_deceptive(char32_t c) noexcept {
+  return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == U'\\' || (c >= 0x200b && c <= 0x200f) ||
+         (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff;
+}
+
+}  // namespace
+
+bool is_utf8(std::string_view text) noexcept {
+  while (!text.empty()) {
+    const auto point = decode(text);
+    if (!point) return false;
+    text.remove_prefix(point->size);
+  }
+  return true;
+}
+
+std::string escape(std::string_view text) {
+  constexpr std::size_t kMost = 200;
+  std::string out;
+  std::array<char, 16> buffer{};
+  const std::size_t whole = text.size();
+  while (!text.empty()) {
+    if (out.size() >= kMost) return out + "... (" + std::to_string(whole) + " bytes)";
+    const auto point = decode(text);
+    const std::size_t size = point ? point->size : 1;
+    if (point && !is_deceptive(point->value)) {
+      out += text.substr(0, size);
+    } else {
+      const bool narrow = !point || point->value < 0x80;
+      const unsigned value = point ? static_cast<unsigned>(point->value) : static_cast<unsigned char>(text[0]);
+      const int length = std::snprintf(buffer.data(), buffer.size(), narrow ? "\\x%02x" : "\\u{%x}", value);
+      out.append(buffer.data(), static_cast<std::size_t>(length));
+    }
+    text.remove_prefix(size);
+  }
+  return out;
+}
+
+std::string hex(std::uint64_t value) {
+  std::array<char, 24> buffer{};
+  const int length = std::snprintf(buffer.data(), buffer.size(), "0x%llx", static_cast<unsigned long long>(value));
+  return {buffer.data(), static_cast<std::size_t>(length)};
+}
+
+std::string hex16(std::uint64_t value) {
+  std::array<char, 24> buffer{};
+  const int length = std::snprintf(buffer.data(), buffer.size(), "%016llx", static_cast<unsigned long long>(value));
+  return {buffer.data(), static_cast<std::size_t>(length)};
+}
+
+}  // namespace ckpt::base

@@ -1,0 +1,23 @@
+// Text for messages: escaping of names that came from a file, and numbers in hexadecimal.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace ckpt::base {
+
+/// `text` with control characters, bidirectional controls, backslashes and invalid UTF-8 as \xNN or \u{N}, and cut
+/// after 200 bytes, so that it can be printed to a terminal or a log.
+std::string escape(std::string_view text);
+
+/// Whether `text` is well-formed UTF-8 (no overlong forms, no surrogates).
+bool is_utf8(std::string_view text) noexcept;
+
+/// "0x1f40".
+std::string hex(std::uint64_t value);
+
+/// 16 digits without a prefix, as checksums are printed.
+std::string hex16(std::uint64_t value);
+
+}  // namespace ckpt::base

@@ -1,0 +1,35 @@
+// zstd frames, one a chunk.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace ckpt::codec {
+
+/// Compresses chunks. Keeps its working memory between calls; one thread at a time.
+class ZstdCompressor {
+ public:
+  /// Throws invalid_argument when zstd does not know the level.
+  explicit ZstdCompressor(int level);
+  ~ZstdCompressor();
+
+  /// One frame with its content size in it. The span is valid until the next call. Throws std::bad_alloc, and io for a
+  /// failure inside zstd.
+  std::span<const std::byte> compress(std::span<const std::byte> data);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+  std::vector<std::byte> frame_;
+};
+
+/// Why a frame was refused, or nullptr when `destination` holds its content.
+///
+/// The frame must be exactly one zstd frame of exactly `destination.size()` bytes of content, with that size declared,
+/// no dictionary, and a window no larger than the content or 1 KiB: so a hostile frame takes no more memory than an
+/// honest one.
+const char* zstd_decompress(std::span<const std::byte> frame, std::span<std::byte> destination);
+
+}  // namespace ckpt::codec

@@ -1,0 +1,96 @@
+// Collecting what goes into the index, and making its bytes.
+#pragma once
+
+#include "format/hash.hpp"
+#include "format/tensor_record.hpp"
+
+#include <ckpt/metadata.hpp>
+#include <ckpt/object_graph.hpp>
+#include <ckpt/tensor.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <vector>
+
+namespace ckpt::format {
+
+/// Tensors come in any order; their places in the index are known when it is built. One owner. Throws limit when the
+/// index would grow beyond kMaxIndexBytes.
+class IndexBuilder {
+ public:
+  IndexBuilder(const Geometry& geometry, Hash hash);
+  IndexBuilder(const IndexBuilder&) = delete;  // by_path_ points here
+  IndexBuilder& operator=(const IndexBuilder&) = delete;
+
+  /// The number of the tensor with that path, in order of adding.
+  std::optional<std::uint32_t> find(std::string_view path) const;
+
+  /// `record` with its path, dtype, shape, codec and sizes; chunk_count sums, and frame sizes when it is compressed.
+  /// The caller has made sure that the path is new and valid.
+  void add(const TensorRecord& record, const BlockType* block, std::span<const std::uint64_t> chunk_sums,
+           std::span<const std::uint32_t> frame_sizes);
+
+  /// A second path for the tensor `owner`; an alias of an alias becomes one of its owner.
+  void add_alias(std::string_view path, std::uint32_t owner);
+
+  /// The FlatBuffer, its size a multiple of 8. `graph` must be sound but for its tensors: invalid_argument when one was
+  /// not added.
+  std::vector<std::byte> build(const Metadata& metadata, const ObjectGraph& graph) const;
+
+  bool has_compressed() const noexcept { return !frame_sizes_.empty(); }
+
+ private:
+  struct Entry {
+    std::uint64_t path_offset;
+    std::uint64_t blob_offset;
+    std::uint64_t blob_size;
+    std::uint64_t data_size;
+    std::uint32_t path_size;
+    std::uint32_t dims_offset;
+    std::uint32_t first_chunk;
+    std::uint32_t chunk_count;
+    std::uint32_t first_frame;
+    std::uint32_t alias_of;
+    std::uint32_t block;
+    DType dtype;
+    std::uint8_t rank;
+    Codec codec;
+  };
+  // The set holds numbers of entries and compares their paths, so that each path is stored once.
+  struct PathHash {
+    using is_transparent = void;
+    const IndexBuilder* builder;
+    std::size_t operator()(std::string_view path) const noexcept;
+    std::size_t operator()(std::uint32_t i) const noexcept { return (*this)(builder->path(i)); }
+  };
+  struct PathEqual {
+    using is_transparent = void;
+    const IndexBuilder* builder;
+    bool operator()(std::uint32_t a, std::uint32_t b) const noexcept { return a == b; }
+    bool operator()(std::string_view a, std::uint32_t b) const noexcept { return a == builder->path(b); }
+    bool operator()(std::uint32_t a, std::string_view b) const noexcept { return builder->path(a) == b; }
+  };
+
+  std::string_view path(std::uint32_t i) const noexcept;
+  std::uint32_t add_path(std::string_view path, Entry entry);
+  std::uint32_t add_block(const BlockType& block);
+  void check_size() const;
+
+  Geometry geometry_;
+  Hash hash_;
+  std::vector<Entry> entries_;
+  std::string paths_;
+  std::vector<std::int64_t> dims_;
+  std::vector<std::uint64_t> chunk_sums_;
+  std::vector<std::uint32_t> frame_sizes_;
+  std::vector<BlockType> blocks_;
+  std::unordered_set<std::uint32_t, PathHash, PathEqual> by_path_;
+};
+
+}  // namespace ckpt::format

@@ -1,0 +1,194 @@
+#include "format/index_view.hpp"
+
+#include "base/checked.hpp"
+#include "base/path.hpp"
+#include "base/text.hpp"
+#include "format/index_columns.hpp"
+
+#include <ckpt/error.hpp>
+#include <ckpt/limits.hpp>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <string>
+
+namespace ckpt::format {
+
+IndexView::IndexView(std::span<const std::byte> index, std::span<const std::byte> sums, const Header& header,
+                     const Footer& footer, Hash hash)
+    : index_{index},
+      index_offset_{footer.index_offset},
+      required_features_{header.required_features},
+      pages_{index, sums, footer.sums_root, footer.index_offset, hash} {
+  const Columns columns = read_columns(index, index_offset_, pages_);
+  geometry_ = columns.geometry;
+  tensors_ = columns.tensors;
+  paths_ = columns.paths;
+  dims_ = columns.dims;
+  chunk_sums_ = columns.chunk_sums;
+  frame_sizes_ = columns.frame_sizes;
+  blocks_ = columns.blocks;
+  text_ = columns.text;
+  metadata_ = columns.metadata;
+  nodes_ = columns.nodes;
+  edges_ = columns.edges;
+  slots_ = columns.slots;
+}
+
+std::uint64_t IndexView::offset_of(const void* member) const noexcept {
+  return index_offset_ + static_cast<std::uint64_t>(static_cast<const std::byte*>(member) - index_.data());
+}
+
+void IndexView::corrupt(const char* problem, const void* member, std::string_view object) const {
+  throw Error{ErrorCode::corrupt,
+              {.problem = std::string{"bad index: "} + problem,
+               .offset = offset_of(member),
+               .object = std::string{object},
+               .advice = "the file is damaged or was made by a faulty writer: use another checkpoint"}};
+}
+
+std::string_view IndexView::bytes_at(std::span<const std::uint8_t> pool, std::uint64_t offset, std::uint64_t size,
+                                     const void* member) const {
+  if (!base::in_range(offset, size, pool.size())) corrupt("a name or text lies outside of its pool", member);
+  if (size == 0) return {};
+  const std::uint8_t* first = &pool[static_cast<std::size_t>(offset)];
+  pages_.require(offset_of(first) - index_offset_, size);
+  return {reinterpret_cast<const char*>(first), static_cast<std::size_t>(size)};
+}
+
+std::string_view IndexView::path(std::size_t i) const {
+  const fb::Tensor& raw = at(tensors_, i);
+  if (raw.path_size() > kMaxPathBytes) corrupt("a path is longer than 4096 bytes (kMaxPathBytes)", &raw);
+  return bytes_at(paths_, raw.path_offset(), raw.path_size(), &raw);
+}
+
+Shape IndexView::shape_of(const fb::Tensor& raw, std::string_view path) const {
+  if (raw.rank() > kMaxRank) corrupt("more than 8 dimensions (kMaxRank)", &raw, path);
+  if (!base::in_range(raw.dims_offset(), raw.rank(), dims_.size()))
+    corrupt("dimensions outside of their pool", &raw, path);
+  std::array<std::int64_t, kMaxRank> dims{};
+  base::Checked product{1};
+  for (std::size_t axis = 0; axis < raw.rank(); ++axis) {
+    dims.at(axis) = at(dims_, raw.dims_offset() + axis);
+    if (dims.at(axis) < 0) corrupt("a negative dimension", &raw, path);
+    if (dims.at(axis) > 0) product = product * static_cast<std::uint64_t>(dims.at(axis));
+  }
+  if (!product.fits(std::numeric_limits<std::int64_t>::max())) {
+    corrupt("the number of elements does not fit in 63 bits", &raw, path);
+  }
+  return Shape{std::span<const std::int64_t>{dims.data(), raw.rank()}};
+}
+
+TensorRecord IndexView::tensor(std::size_t i) const {
+  const fb::Tensor& raw = at(tensors_, i);
+  TensorRecord record;
+  record.path = path(i);
+  if (base::why_not_a_path(record.path) != nullptr) corrupt("this is no object path", &raw, record.path);
+  record.dtype = static_cast<DType>(raw.dtype());
+  record.shape = shape_of(raw, record.path);
+  record.codec = static_cast<Codec>(raw.codec());
+  record.blob_offset = raw.blob_offset();
+  record.blob_size = raw.blob_size();
+  record.data_size = raw.data_size();
+  record.first_chunk = raw.first_chunk();
+  record.chunk_count = raw.chunk_count();
+  record.first_frame = raw.first_frame();
+  record.alias_of = raw.alias_of();
+  record.block = raw.block();
+  check_sizes(record, raw);
+  check_place(record, raw);
+  if (record.alias_of != kNone) check_owner(record, raw);
+  return record;
+}
+
+// dtype, shape and block against the size of the data.
+void IndexView::check_sizes(const TensorRecord& record, const fb::Tensor& raw) const {
+  if (raw.reserved() != 0) corrupt("reserved bytes are not zero", &raw, record.path);
+  if (raw.dtype() == 0) corrupt("dtype 0", &raw, record.path);
+  if (record.block != kNone && record.block >= blocks_.size()) corrupt("no such block type", &raw, record.path);
+  const bool has_block = record.block != kNone;
+  const BlockType block_type = has_block ? block(record.block) : BlockType{};
+  const DataSize size = data_size(record.dtype, record.shape, has_block ? &block_type : nullptr);
+  if (size.problem != nullptr) corrupt(size.problem, &raw, record.path);
+  if (size.bytes && *size.bytes != record.data_size) {
+    throw Error{ErrorCode::corrupt,
+                {.problem = "bad index: the size does not fit dtype and shape",
+                 .offset = offset_of(&raw),
+                 .object = std::string{record.path},
+                 .expected = std::to_string(*size.bytes) + " bytes for " + std::string{to_string(record.dtype)} + " " +
+                             to_string(record.shape),
+                 .found = std::to_string(record.data_size),
+                 .advice = "the file was made by a faulty writer: use another checkpoint"}};
+  }
+}
+
+// Blob, chunks and frames against the file.
+void IndexView::check_place(const TensorRecord& record, const fb::Tensor& raw) const {
+  if (record.codec != Codec::stored && record.codec != Codec::zstd) corrupt("unknown codec", &raw, record.path);
+  if (record.codec == Codec::stored && record.blob_size != record.data_size) {
+    corrupt("a stored blob has another size than its data", &raw, record.path);
+  }
+  if (record.codec == Codec::zstd && ((required_features_ & kFeatureZstd) == 0 || record.data_size == 0)) {
+    corrupt("a compressed tensor without data, or in a file that does not announce it", &raw, record.path);
+  }
+  if (record.blob_offset < kHeaderBytes || !base::in_range(record.blob_offset, record.blob_size, index_offset_)) {
+    corrupt("the blob lies outside of the part of the file that holds blobs", &raw, record.path);
+  }
+  if (record.blob_offset % alignment_of(geometry_, record.codec, record.blob_size) != 0) {
+    corrupt("the blob is not aligned", &raw, record.path);
+  }
+  if (record.chunk_count != base::divide_up(record.data_size, geometry_.chunk_size) ||
+      !base::in_range(record.first_chunk, record.chunk_count, chunk_sums_.size())) {
+    corrupt("the chunks do not fit the size of the data", &raw, record.path);
+  }
+  const bool frames_fit = record.codec == Codec::zstd
+                              ? base::in_range(record.first_frame, record.chunk_count, frame_sizes_.size())
+                              : record.first_frame == 0;
+  if (!frames_fit) corrupt("the frames do not fit the chunks", &raw, record.path);
+}
+
+// An alias repeats its owner's record, but for the path.
+void IndexView::check_owner(const TensorRecord& record, const fb::Tensor& raw) const {
+  if (record.alias_of >= tensors_.size()) corrupt("an alias of no tensor", &raw, record.path);
+  const fb::Tensor& owner = at(tensors_, record.alias_of);
+  const bool same = owner.alias_of() == kNone && owner.dtype() == raw.dtype() && owner.codec() == raw.codec() &&
+                    owner.block() == raw.block() && owner.blob_offset() == raw.blob_offset() &&
+                    owner.blob_size() == raw.blob_size() && owner.data_size() == raw.data_size() &&
+                    owner.first_chunk() == raw.first_chunk() && owner.chunk_count() == raw.chunk_count() &&
+                    owner.first_frame() == raw.first_frame() && shape_of(owner, record.path) == record.shape;
+  if (!same) corrupt("an alias differs from the tensor that it names", &raw, record.path);
+}
+
+std::size_t IndexView::lower_bound(std::string_view wanted) const {
+  std::size_t first = 0;
+  std::size_t count = tensors_.size();
+  while (count > 0) {
+    const std::size_t half = count / 2;
+    if (path(first + half) < wanted) {
+      first += half + 1;
+      count -= half + 1;
+    } else {
+      count = half;
+    }
+  }
+  return first;
+}
+
+std::optional<std::size_t> IndexView::find(std::string_view wanted) const {
+  const std::size_t i = lower_bound(wanted);
+  return i < tensors_.size() && path(i) == wanted ? std::optional{i} : std::nullopt;
+}
+
+BlockType IndexView::block(std::uint32_t i) const {
+  const fb::Block& raw = at(blocks_, i);
+  const std::string_view name = bytes_at(text_, raw.name_offset(), raw.name_size(), &raw);
+  if (base::why_not_a_key(name) != nullptr) corrupt("a block type without a proper name", &raw);
+  return {.name = std::string{name}, .bytes = raw.bytes(), .elements = raw.elements()};
+}
+
+std::uint64_t IndexView::chunk_sum(std::uint32_t i) const { return at(chunk_sums_, i); }
+
+std::uint32_t IndexView::frame_size(std::uint32_t i) const { return at(frame_sizes_, i); }
+
+}  // namespace ckpt::format

@@ -1,0 +1,154 @@
+#include "format/structure_check.hpp"
+
+#include "base/checked.hpp"
+#include "format/index_columns.hpp"
+
+#include <ckpt/limits.hpp>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+namespace ckpt::format {
+
+class StructureCheck {
+ public:
+  StructureCheck(const IndexView& index, const Footer& footer) : index_{index}, end_of_blobs_{footer.index_offset} {}
+
+  Structure run(bool has_zstd, bool has_graph) {
+    attempt([&] { check_records(); });
+    attempt([&] { check_pools(); });
+    attempt([&] { check_blobs(); });
+    attempt([&] { static_cast<void>(index_.metadata()); });
+    attempt([&] { static_cast<void>(index_.graph()); });
+    if (has_zstd != any_zstd_) problem("the zstd feature bit does not say what the tensors are", 16);
+    if (has_graph != !index_.nodes_.empty()) problem("the graph feature bit does not say what the index has", 24);
+    return std::move(result_);
+  }
+
+ private:
+  struct Use {
+    std::uint64_t first;
+    std::uint64_t count;
+  };
+
+  template <typename Action>
+  void attempt(Action&& action) {
+    try {
+      action();
+    } catch (const Error& error) {
+      // One damaged page spoils many records: it is reported once.
+      if (error.code() != ErrorCode::corrupt && error.code() != ErrorCode::limit) throw;
+      const bool again = std::ranges::any_of(result_.problems, [&](const Error& known) {
+        return known.details().offset == error.details().offset && known.details().problem == error.details().problem;
+      });
+      if (!again) result_.problems.push_back(error);
+    }
+  }
+
+  void problem(std::string text, std::uint64_t offset, std::string_view object = {}) {
+    result_.problems.emplace_back(ErrorCode::corrupt,
+                                  ErrorDetails{.problem = std::move(text),
+                                               .offset = offset,
+                                               .object = std::string{object},
+                                               .advice = "the file is damaged: use another checkpoint"});
+  }
+
+  void check_records() {
+    std::string_view before;
+    std::uint64_t path_end = 0;
+    for (std::size_t i = 0; i < index_.tensor_count(); ++i) {
+      attempt([&] {
+        const TensorRecord record = index_.tensor(i);
+        const fb::Tensor& raw = index_.tensors_[i];
+        if (i > 0 && record.path <= before) index_.corrupt("paths are not in order or not unique", &raw, record.path);
+        before = record.path;
+        if (raw.path_offset() != path_end) index_.corrupt("paths do not follow each other", &raw, record.path);
+        path_end += raw.path_size();
+        if (record.alias_of == kNone) add_owner(i, record);
+      });
+      if (result_.problems.size() >= kMostProblems) return;
+    }
+    if (path_end != index_.paths_.size() && result_.problems.empty()) {
+      problem("bytes of no path behind the paths", end_of_blobs_);
+    }
+  }
+
+  void add_owner(std::size_t i, const TensorRecord& record) {
+    result_.tensors.push_back(i);
+    chunks_.push_back({record.first_chunk, record.chunk_count});
+    if (record.codec == Codec::zstd) {
+      any_zstd_ = true;
+      frames_.push_back({record.first_frame, record.chunk_count});
+    }
+  }
+
+  // Every sum and every frame size belongs to one tensor.
+  void check_pools() {
+    if (!result_.problems.empty()) return;  // some owners are unknown
+    if (!tiles(chunks_, index_.chunk_sums_.size())) problem("chunk sums of no tensor or of two", end_of_blobs_);
+    if (!tiles(frames_, index_.frame_sizes_.size())) problem("frame sizes of no tensor or of two", end_of_blobs_);
+  }
+
+  static bool tiles(std::vector<Use>& uses, std::uint64_t size) {
+    std::ranges::sort(uses, {}, [](const Use& use) { return std::pair{use.first, use.count}; });
+    std::uint64_t end = 0;
+    for (const Use& use : uses) {
+      if (use.count > 0 && use.first != end) return false;
+      end += use.count;
+    }
+    return end == size;
+  }
+
+  void check_blobs() {
+    struct Blob {
+      std::uint64_t offset;
+      std::uint64_t size;
+      std::size_t tensor;
+      std::uint32_t alignment;
+    };
+    std::vector<Blob> blobs;
+    for (const std::size_t i : result_.tensors) {
+      const TensorRecord record = index_.tensor(i);
+      const std::uint32_t alignment = alignment_of(index_.geometry(), record.codec, record.blob_size);
+      blobs.push_back({record.blob_offset, record.blob_size, i, alignment});
+    }
+    std::ranges::sort(blobs, {}, [](const Blob& blob) { return std::pair{blob.offset, blob.size}; });
+    const bool all_known = result_.problems.empty();
+    std::uint64_t end = kHeaderBytes;
+    for (std::size_t i = 0; i < blobs.size(); ++i) {
+      const Blob& blob = blobs[i];
+      result_.tensors[i] = blob.tensor;
+      if (blob.offset < end) {
+        problem("two blobs overlap", blob.offset, index_.path(blob.tensor));
+      } else {
+        if (all_known && blob.offset - end >= blob.alignment)
+          problem("a hole before this blob", end, index_.path(blob.tensor));
+        if (all_known) add_gap(end, blob.offset);
+      }
+      end = std::max(end, blob.offset + blob.size);
+    }
+    if (!all_known) return;
+    if (end_of_blobs_ - end >= kIndexAlignment) problem("a hole before the index", end);
+    add_gap(end, end_of_blobs_);
+  }
+
+  void add_gap(std::uint64_t begin, std::uint64_t end) {
+    if (end > begin) result_.gaps.push_back({begin, end - begin});
+  }
+
+  static constexpr std::size_t kMostProblems = 100;
+
+  const IndexView& index_;
+  const std::uint64_t end_of_blobs_;
+  Structure result_;
+  std::vector<Use> chunks_;
+  std::vector<Use> frames_;
+  bool any_zstd_ = false;
+};
+
+Structure check_structure(const IndexView& index, const Footer& footer, bool has_zstd, bool has_graph) {
+  return StructureCheck{index, footer}.run(has_zstd, has_graph);
+}
+
+}  // namespace ckpt::format

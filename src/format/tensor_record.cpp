@@ -1,0 +1,82 @@
+#include "format/tensor_record.hpp"
+
+#include "base/checked.hpp"
+#include "format/little_endian.hpp"
+
+#include <ckpt/limits.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <string>
+
+namespace ckpt::format {
+namespace {
+
+DataSize block_size(std::uint64_t elements, const BlockType* block) noexcept {
+  if (block == nullptr || block->bytes == 0 || block->elements == 0) {
+    return {.problem = "a tensor of dtype block needs a block type of at least one byte and one element"};
+  }
+  if (elements % block->elements != 0) return {.problem = "the elements do not fill whole blocks"};
+  const auto bytes = (base::Checked{elements / block->elements} * block->bytes).get();
+  if (!bytes) return {.problem = "the size in bytes does not fit in 64 bits"};
+  return {.bytes = bytes};
+}
+
+}  // namespace
+
+const char* why_not_a_geometry(const Geometry& geometry) noexcept {
+  const auto is_alignment = [](std::uint32_t value) {
+    return base::is_power_of_two(value) && value >= kMinAlignment && value <= kMaxAlignment;
+  };
+  if (!is_alignment(geometry.small_alignment) || !is_alignment(geometry.large_alignment)) {
+    return "an alignment is no power of two from 64 (kMinAlignment) to 2 MiB (kMaxAlignment)";
+  }
+  if (geometry.small_alignment > geometry.large_alignment) return "the small alignment exceeds the large one";
+  if (!base::is_power_of_two(geometry.chunk_size) || geometry.chunk_size < kMinChunkBytes ||
+      geometry.chunk_size > kMaxChunkBytes) {
+    return "the chunk size is no power of two from 64 KiB (kMinChunkBytes) to 16 MiB (kMaxChunkBytes)";
+  }
+  return nullptr;
+}
+
+DataSize data_size(DType dtype, const Shape& shape, const BlockType* block) noexcept {
+  const auto elements = static_cast<std::uint64_t>(shape.elements());
+  if (dtype == DType::block) return block_size(elements, block);
+  if (block != nullptr) return {.problem = "only a tensor of dtype block has a block type"};
+  const std::size_t bits = bits_of(dtype);
+  if (bits == 0) return {};
+  if (bits >= 8) {
+    const auto bytes = (base::Checked{elements} * (bits / 8)).get();
+    if (!bytes) return {.problem = "the size in bytes does not fit in 64 bits"};
+    return {.bytes = bytes};
+  }
+  // 8 elements of b bits are b bytes; fewer must still end on a byte.
+  if (elements % 8 * bits % 8 != 0) return {.problem = "packed elements must fill whole bytes"};
+  return {.bytes = elements / 8 * bits + elements % 8 * bits / 8};
+}
+
+std::uint32_t alignment_of(const Geometry& geometry, Codec codec, std::uint64_t blob_size) noexcept {
+  const bool large = codec == Codec::stored && blob_size >= geometry.large_alignment;
+  return large ? geometry.large_alignment : geometry.small_alignment;
+}
+
+std::uint64_t identity(std::string_view path, DType dtype, const Shape& shape, std::uint64_t data_size, Hash hash) {
+  constexpr std::size_t kMostFixed = 1 + 2 + 1 + kMaxRank * 8 + 8;
+  std::array<std::byte, kMaxPathBytes + kMostFixed> buffer;  // filled as far as it is used
+  const std::span<std::byte> bytes{buffer};
+  std::size_t size = std::min(path.size(), kMaxPathBytes);
+  std::memcpy(buffer.data(), path.data(), size);
+  const auto put = [&](auto value) {
+    store(bytes, size, value);
+    size += sizeof value;
+  };
+  put(std::uint8_t{0});
+  put(static_cast<std::uint16_t>(dtype));
+  put(static_cast<std::uint8_t>(shape.rank()));
+  for (const std::int64_t dim : shape) put(dim);
+  put(data_size);
+  return hash(bytes.first(size), 0);
+}
+
+}  // namespace ckpt::format

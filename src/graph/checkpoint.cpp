@@ -1,0 +1,64 @@
+#include "graph/access.hpp"
+#include "graph/objects.hpp"
+#include "graph/save.hpp"
+#include "os/directory.hpp"
+
+#include <ckpt/checkpoint.hpp>
+#include <ckpt/error.hpp>
+
+namespace ckpt {
+namespace {
+
+graph::CheckpointState& require(const std::shared_ptr<graph::CheckpointState>& state) {
+  if (!state) throw Error{ErrorCode::invalid_argument, {.problem = "the Checkpoint was moved from"}};
+  return *state;
+}
+
+}  // namespace
+
+Checkpoint::Checkpoint() : state_{std::make_shared<graph::CheckpointState>()} {
+  state_->root = graph::Access::node(*this);
+}
+
+Checkpoint::Checkpoint(std::initializer_list<Item> items) : Checkpoint{} {
+  for (const Item& item : items) track(item.name, item.child);
+}
+
+Checkpoint::Checkpoint(Trackable& root, std::initializer_list<Item> items) : Checkpoint{} {
+  // This object has no place of its own in the graph: its root's is the one that counts.
+  graph::Access::node(*this) = nullptr;
+  state_->root = graph::Access::node(Child{root});
+  for (const Item& item : items) track(item.name, item.child);
+}
+
+Checkpoint::~Checkpoint() = default;
+
+void Checkpoint::track(std::string_view name, const Child& child) {
+  graph::track(*graph::require_root(require(state_)), name, graph::Access::node(child));
+}
+
+std::filesystem::path Checkpoint::save(const std::filesystem::path& prefix, const SaveOptions& options) {
+  Variable<std::int64_t> counter = save_counter();
+  ++counter;
+  std::filesystem::path path = prefix;
+  path += "-" + std::to_string(counter.value()) + ".ckpt";
+  return write(path, options);
+}
+
+std::filesystem::path Checkpoint::write(const std::filesystem::path& path, const SaveOptions& options) {
+  os::Directory::create_all(os::parent_of(path));
+  graph::save_objects(require(state_), path, options);
+  return path;
+}
+
+RestoreStatus Checkpoint::restore(const std::filesystem::path& path, const RestoreOptions& options) {
+  return graph::restore_with_counter(require(state_), graph::open_for(path, options), options);
+}
+
+RestoreStatus Checkpoint::read(const std::filesystem::path& path, const RestoreOptions& options) {
+  return graph::restore_objects(require(state_), graph::open_for(path, options), options);
+}
+
+Variable<std::int64_t> Checkpoint::save_counter() { return graph::save_counter(require(state_)); }
+
+}  // namespace ckpt

@@ -1,0 +1,106 @@
+#include "graph/file_graph.hpp"
+
+#include <ckpt/error.hpp>
+
+#include <algorithm>
+#include <limits>
+
+namespace ckpt::graph {
+
+FileGraph::FileGraph(const Reader& reader) : graph_{reader.graph()} {
+  if (graph_.nodes.empty()) build_tree(reader);
+  check(reader);
+  slots_of_owner_.build(size(), graph_.slots.size(), [this](std::size_t i) { return graph_.slots[i].owner; });
+  slots_of_variable_.build(size(), graph_.slots.size(), [this](std::size_t i) { return graph_.slots[i].variable; });
+  find_values();
+}
+
+template <typename KeyOf>
+void FileGraph::Groups::build(std::size_t groups, std::size_t count, KeyOf key_of) {
+  first.assign(groups + 1, 0);
+  items.resize(count);
+  for (std::size_t i = 0; i < count; ++i) ++first[key_of(i) + 1];
+  for (std::size_t g = 0; g < groups; ++g) first[g + 1] += first[g];
+  std::vector<std::uint32_t> next(first.begin(), first.end() - 1);
+  for (std::size_t i = 0; i < count; ++i) items[next[key_of(i)]++] = static_cast<std::uint32_t>(i);
+}
+
+std::optional<std::uint32_t> FileGraph::child(std::uint32_t node, std::string_view name) const {
+  const auto& list = edges(node);
+  const auto position = std::ranges::lower_bound(list, name, {}, &ObjectGraph::Edge::name);
+  if (position == list.end() || position->name != name) return std::nullopt;
+  return position->node;
+}
+
+// Tensors come in bytewise order of their paths, so the nodes on the way to a path are found among those on the way to
+// the one before it, or are new. ('/' sorts among other characters, so a name may come back after others: then it is
+// looked up.)
+void FileGraph::build_tree(const Reader& reader) {
+  graph_.nodes.emplace_back();
+  for (std::size_t i = 0; i < reader.size(); ++i) {
+    const TensorInfo info = reader.info(i);
+    std::uint32_t node = 0;
+    std::string_view rest = info.path;
+    while (true) {
+      const std::size_t slash = rest.find('/');
+      const std::string_view name = rest.substr(0, slash);
+      auto& edges_here = graph_.nodes[node].edges;
+      const auto position = std::ranges::lower_bound(edges_here, name, {}, &ObjectGraph::Edge::name);
+      if (position != edges_here.end() && position->name == name) {
+        node = position->node;
+      } else {
+        const auto added = static_cast<std::uint32_t>(graph_.nodes.size());
+        edges_here.insert(position, {std::string{name}, added});
+        graph_.nodes.emplace_back();
+        node = added;
+      }
+      if (slash == std::string_view::npos) break;
+      rest.remove_prefix(slash + 1);
+    }
+    graph_.nodes[node].tensor = std::string{info.path};
+  }
+}
+
+void FileGraph::check(const Reader& reader) const {
+  const auto outside = [this](std::uint32_t node) { return node >= size(); };
+  bool bad = size() >= std::numeric_limits<std::uint32_t>::max();
+  for (const ObjectGraph::Node& node : graph_.nodes) {
+    bad = bad || std::ranges::any_of(node.edges, outside, &ObjectGraph::Edge::node);
+  }
+  for (const ObjectGraph::Slot& slot : graph_.slots) {
+    bad = bad || outside(slot.owner) || outside(slot.variable) || outside(slot.node);
+  }
+  if (bad) {
+    throw Error{ErrorCode::corrupt,
+                {.problem = "the object graph refers to a node that is not there", .file = reader.path()}};
+  }
+}
+
+// Marks every node from which a value can be reached, going backwards along the edges. Not recursive: a file may hold a
+// chain of any length.
+void FileGraph::find_values() {
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> up;  // child, parent
+  for (std::uint32_t parent = 0; parent < size(); ++parent) {
+    for (const ObjectGraph::Edge& edge : edges(parent)) up.emplace_back(edge.node, parent);
+  }
+  std::ranges::sort(up);
+  has_values_.assign(size(), false);
+  std::vector<std::uint32_t> todo;
+  const auto mark = [&](std::uint32_t node) {
+    if (has_values_[node]) return;
+    has_values_[node] = true;
+    todo.push_back(node);
+  };
+  for (std::uint32_t node = 0; node < size(); ++node) {
+    if (tensor(node) != nullptr || !slots_of_owner(node).empty()) mark(node);
+  }
+  while (!todo.empty()) {
+    const std::uint32_t node = todo.back();
+    todo.pop_back();
+    for (auto it = std::ranges::lower_bound(up, std::pair{node, 0U}); it != up.end() && it->first == node; ++it) {
+      mark(it->second);
+    }
+  }
+}
+
+}  // namespace ckpt::graph

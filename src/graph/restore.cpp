@@ -1,0 +1,88 @@
+// Restoring, and the status that tells how far it got.
+#include "graph/plan.hpp"
+#include "graph/save.hpp"
+#include "graph/walk.hpp"
+
+#include <ckpt/error.hpp>
+#include <ckpt/restore.hpp>
+
+#include <span>
+#include <utility>
+
+namespace ckpt {
+namespace graph {
+
+Reader open_for(const std::filesystem::path& path, const RestoreOptions& options) {
+  return Reader::open(path, {.mode = options.mode, .verify = options.verify});
+}
+
+RestoreStatus restore_objects(const CheckpointState& state, Reader reader, const RestoreOptions& options) {
+  const auto root = require_root(state);
+  auto restoration = std::make_shared<Restoration>(std::move(reader), options, root);
+  Plan plan;
+  plan.match(restoration, 0, root);
+  plan.prepare();
+  plan.apply();
+  restoration->arm();
+  return Access::status(std::move(restoration));
+}
+
+RestoreStatus restore_with_counter(CheckpointState& state, Reader reader, const RestoreOptions& options) {
+  std::filesystem::path path = reader.path();
+  RestoreStatus status = restore_objects(state, std::move(reader), options);
+  save_counter(state);
+  state.restored_from = std::move(path);
+  return status;
+}
+
+}  // namespace graph
+
+namespace {
+
+[[noreturn]] void fail(const graph::Restoration& restoration, std::string problem, std::span<const std::string> paths,
+                       std::string advice) {
+  ErrorDetails details{.problem = std::move(problem), .file = restoration.reader().path(), .advice = std::move(advice)};
+  if (!paths.empty()) details.problem += " (" + std::to_string(paths.size()) + "): " + graph::list_paths(paths);
+  if (paths.size() == 1) details.object = paths.front();
+  throw Error{ErrorCode::mismatch, std::move(details)};
+}
+
+}  // namespace
+
+const RestoreStatus& RestoreStatus::assert_existing_objects_matched() const {
+  if (const auto paths = restoration_->unmatched_in_program(); !paths.empty()) {
+    fail(*restoration_, "variables of the program got no value from the file", paths,
+         "check their names, or that this is the right file");
+  }
+  return *this;
+}
+
+const RestoreStatus& RestoreStatus::assert_consumed() const {
+  assert_existing_objects_matched();
+  if (const auto paths = restoration_->not_alive(); !paths.empty()) {
+    fail(*restoration_, "values of the file have no object in the program", paths,
+         "create the objects first, or use assert_existing_objects_matched()");
+  }
+  return *this;
+}
+
+const RestoreStatus& RestoreStatus::assert_nontrivial_match() const {
+  if (!restoration_->nontrivial()) {
+    fail(*restoration_, "nothing but the root matched the file", {},
+         "check the names under which objects are tracked against those in the file");
+  }
+  return *this;
+}
+
+const RestoreStatus& RestoreStatus::expect_partial() const {
+  restoration_->expect_partial();
+  return *this;
+}
+
+std::vector<std::string> RestoreStatus::unmatched_in_file() const { return restoration_->unmatched_in_file(); }
+
+std::vector<std::string> RestoreStatus::unmatched_in_program() const { return restoration_->unmatched_in_program(); }
+
+std::vector<std::string> RestoreStatus::pending() const { return restoration_->pending(); }
+
+}  // namespace ckpt

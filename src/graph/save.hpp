@@ -1,0 +1,30 @@
+// Saving and restoring what a checkpoint reaches.
+#pragma once
+
+#include "graph/access.hpp"
+
+#include <ckpt/checkpoint.hpp>
+
+#include <filesystem>
+
+namespace ckpt::graph {
+
+/// The root of a checkpoint. Throws invalid_argument when it was destroyed.
+std::shared_ptr<Node> require_root(const CheckpointState& state);
+
+/// Writes everything that the root reaches to `path`, of which the directory must exist.
+void save_objects(const CheckpointState& state, const std::filesystem::path& path, const SaveOptions& options);
+
+/// Opens a file to restore from.
+Reader open_for(const std::filesystem::path& path, const RestoreOptions& options);
+
+/// `reader` is open. Throws before anything is changed, or not at all.
+RestoreStatus restore_objects(const CheckpointState& state, Reader reader, const RestoreOptions& options);
+
+/// The same with the save counter, which is created if need be.
+RestoreStatus restore_with_counter(CheckpointState& state, Reader reader, const RestoreOptions& options);
+
+/// The counter of saves, created if need be.
+Variable<std::int64_t> save_counter(const CheckpointState& state);
+
+}  // namespace ckpt::graph

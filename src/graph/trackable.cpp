@@ -1,0 +1,70 @@
+#include "graph/access.hpp"
+#include "graph/objects.hpp"
+
+#include <ckpt/containers.hpp>
+#include <ckpt/error.hpp>
+#include <ckpt/trackable.hpp>
+
+namespace ckpt {
+namespace {
+
+graph::Node& require(const std::shared_ptr<graph::Node>& node) {
+  if (!node) {
+    throw Error{ErrorCode::invalid_argument,
+                {.problem = "the object was moved from, so it has no place in the graph any more",
+                 .advice = "use the object that it was moved to"}};
+  }
+  return *node;
+}
+
+graph::Fill fill_with(const std::function<void(AnyVariable&)>& init) {
+  if (!init) return {};
+  return [&init](const std::shared_ptr<graph::VariableNode>& node) {
+    AnyVariable variable = graph::Access::variable(node);
+    init(variable);
+  };
+}
+
+}  // namespace
+
+Trackable::Trackable() : node_{std::make_shared<graph::Node>()} {}
+
+AnyVariable Trackable::add_variable(std::string_view name, DType dtype, const Shape& shape,
+                                    const ByteInitializer& init) {
+  return graph::Access::variable(graph::create_variable(require(node_), name, dtype, shape, fill_with(init)));
+}
+
+void Trackable::track(std::string_view name, const Child& child) {
+  graph::track(require(node_), name, graph::Access::node(child));
+}
+
+AnyVariable Trackable::add_slot(const AnyVariable& variable, std::string_view name, DType dtype,
+                                const ByteInitializer& init) {
+  const auto& node = graph::Access::node(variable);
+  if (!node) {
+    throw Error{ErrorCode::invalid_argument,
+                {.problem = "a slot needs a variable, and this handle is empty", .object = std::string{name}}};
+  }
+  return graph::Access::variable(graph::create_slot(require(node_), node, name, dtype, fill_with(init)));
+}
+
+void Child::set_variable(const AnyVariable& variable) {
+  node_ = graph::Access::node(variable);
+  if (!node_) {
+    throw Error{ErrorCode::invalid_argument,
+                {.problem = "an empty variable handle cannot be tracked",
+                 .advice = "create the variable first, or let the object create it with add_variable"}};
+  }
+}
+
+void Child::set_object(Trackable& object) {
+  require(graph::Access::node(object));
+  node_ = graph::Access::node(object);
+}
+
+void graph::throw_null_element(std::string_view name) {
+  throw Error{ErrorCode::invalid_argument,
+              {.problem = "a null pointer cannot be an element", .object = std::string{name}}};
+}
+
+}  // namespace ckpt

@@ -1,0 +1,79 @@
+#include "graph/walk.hpp"
+
+#include "base/text.hpp"
+
+#include <algorithm>
+#include <tuple>
+#include <unordered_map>
+#include <utility>
+
+namespace ckpt::graph {
+namespace {
+
+std::string join(const std::string& parent, const std::string& name) {
+  return parent.empty() ? name : parent + "/" + name;
+}
+
+using Positions = std::unordered_map<const Node*, std::size_t>;
+
+void visit_children(Walk& walk, Positions& positions, std::size_t parent) {
+  // Visits move as the vector grows, so only the index is kept across insertions.
+  const std::shared_ptr<Node> node = walk.visits[parent].node;
+  for (const auto& [name, edge] : node->children) {
+    std::string path = join(walk.visits[parent].path, name);
+    std::shared_ptr<Node> child = edge.lock();
+    if (!child) {
+      if (!walk.destroyed) walk.destroyed = std::move(path);
+      continue;
+    }
+    const auto [position, added] = positions.try_emplace(child.get(), walk.visits.size());
+    if (added) walk.visits.push_back({std::move(child), std::move(path), {}});
+    walk.visits[parent].children.push_back({name, position->second});
+  }
+}
+
+// `<owner>/<slot name>/<variable>`.
+void visit_slots(Walk& walk, const Positions& positions) {
+  const std::size_t count = walk.visits.size();
+  for (std::size_t owner = 0; owner < count; ++owner) {
+    for (const auto& [key, slot] : walk.visits[owner].node->slots) {
+      const std::shared_ptr<VariableNode> variable = slot.variable.lock();
+      const auto position = positions.find(variable.get());
+      if (variable && position != positions.end()) walk.slots.push_back({owner, position->second, key.second, 0});
+    }
+  }
+  std::ranges::sort(walk.slots, {},
+                    [](const SlotVisit& slot) { return std::tie(slot.owner, slot.name, slot.variable); });
+  for (SlotVisit& slot : walk.slots) {
+    const Visit& owner = walk.visits[slot.owner];
+    const Visit& variable = walk.visits[slot.variable];
+    slot.value = walk.visits.size();
+    std::shared_ptr<Node> value = owner.node->slot(as_variable(variable.node), slot.name);
+    std::string path = join(join(owner.path, slot.name), variable.path);
+    walk.visits.push_back({std::move(value), std::move(path), {}});
+  }
+}
+
+}  // namespace
+
+Walk walk(const std::shared_ptr<Node>& root) {
+  Walk result;
+  Positions positions{{root.get(), 0}};
+  result.visits.push_back({root, {}, {}});
+  for (std::size_t i = 0; i < result.visits.size(); ++i) visit_children(result, positions, i);
+  visit_slots(result, positions);
+  return result;
+}
+
+std::string list_paths(std::span<const std::string> paths) {
+  constexpr std::size_t kShown = 10;
+  std::string text;
+  for (const std::string& path : paths.first(std::min(paths.size(), kShown))) {
+    if (!text.empty()) text += ", ";
+    text += base::escape(path);
+  }
+  if (paths.size() > kShown) text += " and " + std::to_string(paths.size() - kShown) + " more";
+  return text;
+}
+
+}  // namespace ckpt::graph

@@ -1,0 +1,49 @@
+// Going through the live objects that a root reaches.
+#pragma once
+
+#include "graph/node.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace ckpt::graph {
+
+/// The child of the root that counts saves.
+inline constexpr const char* kSaveCounterName = "save_counter";
+
+struct Visit {
+  std::shared_ptr<Node> node;
+  std::string path;
+  struct Child {
+    std::string name;
+    std::size_t visit;  // index in Walk::visits
+  };
+  std::vector<Child> children;  // sorted by name
+};
+
+struct SlotVisit {
+  std::size_t owner;  // indices in Walk::visits
+  std::size_t variable;
+  std::string name;
+  std::size_t value;
+};
+
+struct Walk {
+  std::vector<Visit> visits;
+  std::vector<SlotVisit> slots;
+  /// Path of a child that was destroyed, the first one found.
+  std::optional<std::string> destroyed;
+};
+
+/// Breadth first, children by name, every node once and under the path found first; then the slots of which owner and
+/// variable were reached. The order depends on names alone.
+Walk walk(const std::shared_ptr<Node>& root);
+
+/// Up to ten of the paths, escaped, and how many more there are.
+std::string list_paths(std::span<const std::string> paths);
+
+}  // namespace ckpt::graph

@@ -1,0 +1,198 @@
+#include "base/text.hpp"
+#include "codec/xxh3.hpp"
+#include "io/located.hpp"
+#include "io/reader_impl.hpp"
+#include "io/tensor_reader.hpp"
+#include "io/verifier.hpp"
+
+#include <ckpt/error.hpp>
+#include <ckpt/reader.hpp>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+namespace ckpt {
+namespace {
+
+std::size_t common_prefix(std::string_view a, std::string_view b) {
+  return static_cast<std::size_t>(std::ranges::mismatch(a, b).in1 - a.begin());
+}
+
+// What a user who mistyped a path may have meant: the neighbour in the order of paths that shares most with it.
+std::string nearest(const format::IndexView& index, std::string_view path) {
+  if (index.tensor_count() == 0) return "the file has no tensors";
+  const std::size_t after = index.lower_bound(path);
+  std::string_view best;
+  for (const std::size_t i : {after == 0 ? after : after - 1, std::min(after, index.tensor_count() - 1)}) {
+    const std::string_view candidate = index.path(i);
+    if (best.empty() || common_prefix(candidate, path) > common_prefix(best, path)) best = candidate;
+  }
+  return "the nearest path is \"" + base::escape(best) + "\"";
+}
+
+}  // namespace
+
+Reader::Impl::Impl(const std::filesystem::path& path, const ReaderOptions& options)
+    : path_{path}, verify_{options.verify}, source_{path, options.mode, options.copy_on_write} {
+  std::vector<std::byte> scratch;
+  const std::uint64_t size = source_.size();
+  const auto header = source_.bytes(0, format::kHeaderBytes, scratch);
+  header_ = format::decode_header(header.first<format::kHeaderBytes>(), codec::xxh3);
+  const auto footer = source_.bytes(size - format::kFooterBytes, format::kFooterBytes, scratch);
+  footer_ = format::decode_footer(footer.first<format::kFooterBytes>(), size, header_, codec::xxh3);
+  const auto index_size = static_cast<std::size_t>(footer_.index_size);
+  const auto both = static_cast<std::size_t>(size - format::kFooterBytes - footer_.index_offset);
+  const auto bytes = source_.bytes(footer_.index_offset, both, index_copy_);
+  index_ = std::make_unique<format::IndexView>(bytes.first(index_size), bytes.subspan(index_size), header_, footer_,
+                                               codec::xxh3);
+}
+
+Reader Reader::open(const std::filesystem::path& path, const ReaderOptions& options) {
+  return io::located(path, [&] {
+    Reader reader{std::make_shared<const Impl>(path, options)};
+    if (options.verify == Verify::full) {
+      const VerifyReport report = reader.verify();
+      if (!report.ok()) throw Error{report.problems.front()};
+    }
+    return reader;
+  });
+}
+
+const std::filesystem::path& Reader::path() const noexcept { return impl_->path(); }
+
+std::size_t Reader::size() const noexcept { return impl_->index().tensor_count(); }
+
+FileInfo Reader::file() const noexcept {
+  const format::Header& header = impl_->header();
+  const format::Footer& footer = impl_->footer();
+  const format::Geometry& geometry = impl_->index().geometry();
+  return {.major = header.major,
+          .minor = header.minor,
+          .uuid = header.uuid,
+          .required_features = header.required_features,
+          .optional_features = header.optional_features,
+          .file_size = footer.file_size,
+          .index_offset = footer.index_offset,
+          .index_size = footer.index_size,
+          .sums_size = footer.file_size - format::kFooterBytes - format::sums_offset(footer),
+          .chunk_bytes = geometry.chunk_size,
+          .small_alignment = geometry.small_alignment,
+          .large_alignment = geometry.large_alignment,
+          .mode = impl_->source().is_mapped() ? ReadMode::mmap : ReadMode::read};
+}
+
+format::TensorRecord Reader::Impl::record(std::size_t index) const {
+  if (index >= index_->tensor_count()) {
+    throw Error{ErrorCode::invalid_argument,
+                {.problem = "no tensor of this number",
+                 .file = path_,
+                 .expected = "less than " + std::to_string(index_->tensor_count()),
+                 .found = std::to_string(index)}};
+  }
+  return index_->tensor(index);
+}
+
+TensorInfo Reader::info(std::size_t index) const {
+  return io::located(path(), [&] {
+    const format::TensorRecord record = impl_->record(index);
+    TensorInfo info{.path = record.path,
+                    .dtype = record.dtype,
+                    .shape = record.shape,
+                    .size_bytes = record.data_size,
+                    .stored_bytes = record.blob_size,
+                    .offset = record.blob_offset,
+                    .compression = record.codec == format::Codec::zstd ? Compression::zstd : Compression::none,
+                    .chunks = record.chunk_count};
+    if (record.alias_of != format::kNone) info.alias_of = record.alias_of;
+    if (record.block != format::kNone) info.block = impl_->index().block(record.block);
+    return info;
+  });
+}
+
+std::optional<std::size_t> Reader::find(std::string_view path) const {
+  return io::located(this->path(), [&] {
+    const auto found = impl_->index().find(path);
+    return found ? found : impl_->index().find_in_graph(path);
+  });
+}
+
+TensorView Reader::tensor(std::string_view path) const {
+  const auto index = find(path);
+  if (!index) {
+    throw Error{ErrorCode::not_found,
+                {.problem = "no tensor of this path",
+                 .file = this->path(),
+                 .object = std::string{path},
+                 .advice = io::located(this->path(), [&] { return nearest(impl_->index(), path); })}};
+  }
+  return tensor(*index);
+}
+
+TensorView Reader::tensor(std::size_t index) const {
+  return io::located(path(), [&]() -> TensorView {
+    const format::TensorRecord record = impl_->record(index);
+    const bool verify = impl_->verify() == Verify::lazy;
+    const auto size = static_cast<std::size_t>(record.data_size);
+    if (record.codec == format::Codec::stored && impl_->source().is_mapped()) {
+      if (verify) verify_tensor(index);
+      const auto& mapping = impl_->source().mapping();
+      return {record.dtype, record.shape, mapping->bytes().subspan(static_cast<std::size_t>(record.blob_offset), size),
+              mapping};
+    }
+    io::TensorReader reader{impl_->source(), impl_->index(), record};
+    auto memory = io::allocate_aligned(record.data_size);
+    const std::span<std::byte> bytes{memory.get(), size};
+    reader.read_into(bytes, verify);
+    return {record.dtype, record.shape, bytes, std::move(memory)};
+  });
+}
+
+void Reader::read_into(std::size_t index, std::span<std::byte> destination) const {
+  io::located(path(), [&] {
+    const format::TensorRecord record = impl_->record(index);
+    if (destination.size() != record.data_size) {
+      throw Error{ErrorCode::invalid_argument,
+                  {.problem = "the destination has another size than the tensor",
+                   .object = std::string{record.path},
+                   .expected = std::to_string(record.data_size) + " bytes",
+                   .found = std::to_string(destination.size())}};
+    }
+    io::TensorReader{impl_->source(), impl_->index(), record}.read_into(destination, impl_->verify() != Verify::none);
+  });
+}
+
+void Reader::verify_tensor(std::size_t index) const {
+  io::located(path(), [&] {
+    const format::TensorRecord record = impl_->record(index);
+    std::vector<std::byte> scratch;
+    io::TensorReader{impl_->source(), impl_->index(), record}.verify(0, record.chunk_count, scratch);
+  });
+}
+
+VerifyReport Reader::verify(const VerifyOptions& options) const {
+  return io::located(path(), [&] {
+    return io::verify_file(path(), impl_->source(), impl_->index(), impl_->header(), impl_->footer(), options);
+  });
+}
+
+Metadata Reader::metadata() const {
+  return io::located(path(), [&] { return impl_->index().metadata(); });
+}
+
+ObjectGraph Reader::graph() const {
+  return io::located(path(), [&] { return impl_->index().graph(); });
+}
+
+std::shared_ptr<std::byte> Reader::private_mapping() const {
+  const auto& mapping = impl_->source().private_mapping();
+  if (!mapping) {
+    throw Error{ErrorCode::invalid_argument,
+                {.problem = "there is no private mapping",
+                 .file = path(),
+                 .advice = "open the file with ReaderOptions::copy_on_write"}};
+  }
+  return {mapping, mapping->data()};
+}
+
+}  // namespace ckpt

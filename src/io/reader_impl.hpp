@@ -1,0 +1,42 @@
+// The state that copies of a Reader share.
+#pragma once
+
+#include "format/header.hpp"
+#include "format/index_view.hpp"
+#include "io/source.hpp"
+
+#include <ckpt/reader.hpp>
+
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace ckpt {
+
+class Reader::Impl {
+ public:
+  Impl(const std::filesystem::path& path, const ReaderOptions& options);
+
+  const std::filesystem::path& path() const noexcept { return path_; }
+  const io::Source& source() const noexcept { return source_; }
+  const format::Header& header() const noexcept { return header_; }
+  const format::Footer& footer() const noexcept { return footer_; }
+  const format::IndexView& index() const noexcept { return *index_; }
+  Verify verify() const noexcept { return verify_; }
+
+  /// The record of a tensor. Throws invalid_argument when there is none of that number, corrupt.
+  format::TensorRecord record(std::size_t index) const;
+
+ private:
+  std::filesystem::path path_;
+  Verify verify_;
+  io::Source source_;
+  format::Header header_;
+  format::Footer footer_;
+  std::vector<std::byte> index_copy_;  // index and page sums, in read mode
+  std::unique_ptr<format::IndexView> index_;
+};
+
+}  // namespace ckpt

@@ -1,0 +1,73 @@
+#include "io/source.hpp"
+
+#include "base/checked.hpp"
+#include "format/layout.hpp"
+
+#include <ckpt/error.hpp>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <string>
+#include <utility>
+
+namespace ckpt::io {
+
+std::shared_ptr<std::byte> allocate_aligned(std::uint64_t size) {
+  constexpr std::uint64_t kAlignment = 4096;
+  const auto rounded = base::Checked{std::max<std::uint64_t>(size, 1)}.round_up(kAlignment);
+  void* memory = rounded.fits(std::numeric_limits<std::ptrdiff_t>::max())
+                     ? std::aligned_alloc(kAlignment, static_cast<std::size_t>(rounded.value()))
+                     : nullptr;
+  if (memory == nullptr) {
+    throw Error{ErrorCode::limit,
+                {.problem = "not enough memory for a tensor",
+                 .expected = std::to_string(size) + " bytes",
+                 .advice = "free some memory, or use the tensor where it lies (ReadMode::mmap)"}};
+  }
+  return {static_cast<std::byte*>(memory), std::free};
+}
+
+Source::Source(const std::filesystem::path& path, ReadMode mode, bool copy_on_write) {
+  os::File file = os::File::open(path);
+  size_ = file.size();
+  if (size_ < format::kHeaderBytes + format::kFooterBytes) {
+    throw Error{ErrorCode::corrupt,
+                {.problem = size_ == 0 ? "the file is empty" : "too short for a checkpoint",
+                 .file = path,
+                 .expected = "at least 128 bytes",
+                 .found = std::to_string(size_),
+                 .advice = "it was cut off or never written: use another checkpoint"}};
+  }
+  if (mode == ReadMode::automatic) mode = file.is_remote() ? ReadMode::read : ReadMode::mmap;
+  if (copy_on_write && mode == ReadMode::read) {
+    throw Error{ErrorCode::invalid_argument,
+                {.problem = "copy-on-write needs a mapping, and this file is read without one",
+                 .file = path,
+                 .advice = "open it with ReadMode::mmap, or restore by copying"}};
+  }
+  if (mode == ReadMode::read) {
+    file_ = std::move(file);
+    return;
+  }
+  mapping_ = std::make_shared<const os::Mapping>(file, os::Mapping::Kind::shared_read_only);
+  if (copy_on_write) {
+    private_mapping_ = std::make_shared<const os::Mapping>(file, os::Mapping::Kind::private_writable);
+  }
+}
+
+std::span<const std::byte> Source::bytes(std::uint64_t offset, std::size_t size,
+                                         std::vector<std::byte>& scratch) const {
+  if (mapping_) return mapping_->bytes().subspan(static_cast<std::size_t>(offset), size);
+  if (scratch.size() < size) scratch.resize(size);
+  file_->read_at(offset, std::span{scratch}.first(size));
+  return std::span{scratch}.first(size);
+}
+
+void Source::copy(std::uint64_t offset, std::span<std::byte> destination) const {
+  if (!mapping_) return file_->read_at(offset, destination);
+  if (!destination.empty()) std::memcpy(destination.data(), mapping_->bytes().data() + offset, destination.size());
+}
+
+}  // namespace ckpt::io

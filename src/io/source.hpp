@@ -1,0 +1,49 @@
+// Where a reader's bytes come from: a mapping, or reads of the file.
+#pragma once
+
+#include "os/file.hpp"
+#include "os/mapping.hpp"
+
+#include <ckpt/reader.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace ckpt::io {
+
+/// Memory for one tensor, aligned for vector units and direct I/O. Throws limit when the system has none.
+std::shared_ptr<std::byte> allocate_aligned(std::uint64_t size);
+
+/// An open file in one of the two ways to read it. Immutable and thread-safe.
+class Source {
+ public:
+  Source(const std::filesystem::path& path, ReadMode mode, bool copy_on_write);
+
+  std::uint64_t size() const noexcept { return size_; }
+  bool is_mapped() const noexcept { return mapping_ != nullptr; }
+
+  /// The bytes of a range that lies within the file: in the mapping, or read into `scratch`, which grows to that size.
+  /// Throws as os::File::read_at.
+  std::span<const std::byte> bytes(std::uint64_t offset, std::size_t size, std::vector<std::byte>& scratch) const;
+
+  /// Copies a range that lies within the file.
+  void copy(std::uint64_t offset, std::span<std::byte> destination) const;
+
+  /// Null unless is_mapped().
+  const std::shared_ptr<const os::Mapping>& mapping() const noexcept { return mapping_; }
+  /// Null unless asked for.
+  const std::shared_ptr<const os::Mapping>& private_mapping() const noexcept { return private_mapping_; }
+
+ private:
+  std::uint64_t size_ = 0;
+  std::optional<os::File> file_;  // in read mode; a mapping needs no descriptor
+  std::shared_ptr<const os::Mapping> mapping_;
+  std::shared_ptr<const os::Mapping> private_mapping_;
+};
+
+}  // namespace ckpt::io

@@ -1,0 +1,164 @@
+#include "io/verifier.hpp"
+
+#include "format/structure_check.hpp"
+#include "io/located.hpp"
+#include "io/tensor_reader.hpp"
+
+#include <ckpt/error.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace ckpt::io {
+namespace {
+
+class Verifier {
+ public:
+  Verifier(const std::filesystem::path& path, const Source& source, const format::IndexView& index,
+           const format::Footer& footer, const VerifyOptions& options)
+      : path_{path}, source_{source}, index_{index}, footer_{footer}, options_{options} {}
+
+  VerifyReport run(const format::Header& header) {
+    report_.tensors = index_.tensor_count();
+    check_index_pages();
+    const bool has_zstd = (header.required_features & format::kFeatureZstd) != 0;
+    const bool has_graph = (header.optional_features & format::kFeatureGraph) != 0;
+    format::Structure structure = format::check_structure(index_, footer_, has_zstd, has_graph);
+    // A damaged page was reported as such; what it makes of the structure adds nothing.
+    if (report_.problems.empty()) {
+      for (const Error& error : structure.problems) add(error);
+    }
+    for (const auto& gap : structure.gaps) check_gap(gap);
+    check_data(structure.tensors);
+    std::ranges::stable_sort(report_.problems, {},
+                             [](const Error& error) { return error.details().offset.value_or(0); });
+    report_.damaged_tensors = damaged_.size();
+    report_.bytes = done_ + footer_.file_size - data_end();
+    return std::move(report_);
+  }
+
+ private:
+  // A part of a tensor that one thread checks at a time.
+  struct Unit {
+    std::size_t tensor;
+    std::uint32_t first;
+    std::uint32_t last;
+  };
+  static constexpr std::uint32_t kChunksAUnit = 16;
+
+  std::uint64_t data_end() const noexcept { return footer_.index_offset; }
+
+  void add(const Error& error) {
+    if (!error.details().object.empty()) damaged_.insert(error.details().object);
+    try {
+      located(path_, [&] { throw Error{error}; });
+    } catch (const Error& named) {
+      report_.problems.push_back(named);
+    }
+  }
+
+  void check_index_pages() {
+    for (std::uint64_t page = 0; page < index_.page_count(); ++page) {
+      try {
+        index_.check_page(page);
+      } catch (const Error& error) {
+        if (error.code() != ErrorCode::corrupt) throw;
+        const bool again = !report_.problems.empty() &&
+                           report_.problems.back().details().offset == error.details().offset;  // a page of sums
+        if (!again) add(error);
+      }
+    }
+  }
+
+  void check_gap(const format::Structure::Range& gap) {
+    std::vector<std::byte> scratch;
+    const auto bytes = source_.bytes(gap.offset, static_cast<std::size_t>(gap.size), scratch);
+    const auto wrong = std::ranges::find_if(bytes, [](std::byte byte) { return byte != std::byte{}; });
+    done_ += gap.size;
+    if (wrong == bytes.end()) return;
+    add(Error{ErrorCode::corrupt,
+              {.problem = "a byte of the padding between blobs is not zero",
+               .offset = gap.offset + static_cast<std::uint64_t>(wrong - bytes.begin()),
+               .expected = "0",
+               .found = std::to_string(std::to_integer<int>(*wrong)),
+               .advice = "the file is damaged: use another checkpoint"}});
+  }
+
+  void check_data(const std::vector<std::size_t>& tensors) {
+    std::vector<Unit> units;
+    for (const std::size_t i : tensors) {
+      const std::uint32_t count = index_.tensor(i).chunk_count;
+      for (std::uint32_t first = 0; first < count; first += kChunksAUnit) {
+        units.push_back({i, first, std::min(count, first + kChunksAUnit)});
+      }
+    }
+    const unsigned wanted =
+        options_.threads != 0 ? options_.threads : std::max(1U, std::thread::hardware_concurrency());
+    const std::size_t count = std::min<std::size_t>(wanted, units.size());
+    std::atomic<std::size_t> next = 0;
+    const auto work = [&] {
+      std::vector<std::byte> scratch;
+      for (std::size_t i = next++; i < units.size(); i = next++) check_unit(units[i], scratch);
+    };
+    std::exception_ptr failure;
+    const auto guarded = [&] {
+      try {
+        work();
+      } catch (...) {
+        next = units.size();
+        const std::scoped_lock lock{mutex_};
+        failure = std::current_exception();
+      }
+    };
+    {
+      std::vector<std::jthread> helpers;
+      for (std::size_t i = 1; i < count; ++i) helpers.emplace_back(guarded);
+      guarded();
+    }
+    if (failure) std::rethrow_exception(failure);
+  }
+
+  void check_unit(const Unit& unit, std::vector<std::byte>& scratch) {
+    std::uint64_t checked = 0;
+    // Each chunk on its own, so that one that is damaged does not hide the next.
+    for (std::uint32_t chunk = unit.first; chunk < unit.last; ++chunk) {
+      try {
+        TensorReader reader{source_, index_, index_.tensor(unit.tensor)};
+        checked += reader.verify(chunk, chunk + 1, scratch);
+      } catch (const Error& error) {
+        if (error.code() != ErrorCode::corrupt) throw;
+        const std::scoped_lock lock{mutex_};
+        add(error);
+      }
+    }
+    const std::scoped_lock lock{mutex_};
+    done_ += checked;
+    if (options_.progress) options_.progress(done_, data_end());
+  }
+
+  const std::filesystem::path& path_;
+  const Source& source_;
+  const format::IndexView& index_;
+  const format::Footer& footer_;
+  const VerifyOptions& options_;
+  std::mutex mutex_;  // for what follows
+  VerifyReport report_;
+  std::set<std::string> damaged_;
+  std::uint64_t done_ = format::kHeaderBytes;
+};
+
+}  // namespace
+
+VerifyReport verify_file(const std::filesystem::path& path, const Source& source, const format::IndexView& index,
+                         const format::Header& header, const format::Footer& footer, const VerifyOptions& options) {
+  return Verifier{path, source, index, footer, options}.run(header);
+}
+
+}  // namespace ckpt::io

@@ -1,0 +1,272 @@
+#include "base/path.hpp"
+#include "base/text.hpp"
+#include "codec/xxh3.hpp"
+#include "codec/zstd.hpp"
+#include "format/header.hpp"
+#include "format/index_builder.hpp"
+#include "format/page_sums.hpp"
+#include "io/graph_check.hpp"
+#include "io/located.hpp"
+#include "io/tensor_writer.hpp"
+#include "os/replacement_file.hpp"
+
+#include <ckpt/error.hpp>
+#include <ckpt/version.hpp>
+#include <ckpt/writer.hpp>
+
+#include <chrono>
+#include <utility>
+
+namespace ckpt {
+namespace {
+
+constexpr std::string_view kReservedKeys = "ckpt.";
+
+[[noreturn]] void refuse(std::string problem, std::string_view object = {}, std::string advice = {}) {
+  throw Error{ErrorCode::invalid_argument,
+              {.problem = std::move(problem), .object = std::string{object}, .advice = std::move(advice)}};
+}
+
+std::uint64_t bytes_of(const MetadataValue& value) {
+  if (const auto* text = std::get_if<std::string>(&value)) return text->size();
+  if (const auto* bytes = std::get_if<Bytes>(&value)) return bytes->size();
+  if (const auto* json = std::get_if<Json>(&value)) return json->text.size();
+  return 0;
+}
+
+bool is_text_utf8(const MetadataValue& value) {
+  if (const auto* text = std::get_if<std::string>(&value)) return base::is_utf8(*text);
+  if (const auto* json = std::get_if<Json>(&value)) return base::is_utf8(json->text);
+  return true;
+}
+
+// Version 4: random.
+Uuid random_uuid() {
+  Uuid uuid;
+  os::fill_random(uuid);
+  uuid[6] = (uuid[6] & std::byte{0x0f}) | std::byte{0x40};
+  uuid[8] = (uuid[8] & std::byte{0x3f}) | std::byte{0x80};
+  return uuid;
+}
+
+std::int64_t now_ns() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
+}
+
+format::Geometry geometry_of(const WriterOptions& options) {
+  const format::Geometry geometry{options.chunk_bytes, options.small_alignment, options.large_alignment};
+  if (const char* reason = format::why_not_a_geometry(geometry)) refuse(reason);
+  return geometry;
+}
+
+}  // namespace
+
+class Writer::Impl {
+ public:
+  Impl(std::filesystem::path path, WriterOptions options)
+      : path_{std::move(path)},
+        options_{std::move(options)},
+        geometry_{geometry_of(options_)},
+        index_{geometry_, codec::xxh3},
+        file_{std::make_unique<os::ReplacementFile>(
+            path_,
+            os::ReplacementFile::Options{.durable = options_.durable, .expected_bytes = options_.expected_bytes})} {
+    file_->append_zeros(format::kHeaderBytes);  // written over at the end, when the features are known
+    if (options_.step) metadata_.emplace("ckpt.step", *options_.step);
+    metadata_.emplace("ckpt.writer", std::string{"ckpt "} + CKPT_VERSION);
+  }
+
+  // Runs a step; after one that failed the temporary file is gone, and the next calls say so.
+  template <typename Action>
+  void step(Action&& action) {
+    if (!file_) refuse("this writer has committed or failed before", {}, "start again with a new Writer");
+    try {
+      io::located(path_, std::forward<Action>(action));
+    } catch (...) {
+      tensor_.reset();
+      file_.reset();
+      throw;
+    }
+  }
+
+  void begin(std::string_view path, DType dtype, const Shape& shape, const TensorOptions& options,
+             std::optional<std::uint64_t> size_bytes) {
+    require_new(path);
+    if (dtype == DType{}) refuse("dtype 0 is no dtype", path);
+    const format::DataSize size = format::data_size(dtype, shape, options.block ? &*options.block : nullptr);
+    if (size.problem != nullptr) refuse(size.problem, path);
+    if (options.block) {
+      if (const char* reason = base::why_not_a_key(options.block->name)) {
+        refuse(std::string{"the block type's name: "} + reason, path);
+      }
+    }
+    if (!size.bytes && !size_bytes) refuse("this dtype needs a size in bytes", path);
+    if (size.bytes && size_bytes && *size.bytes != *size_bytes) {
+      throw Error{ErrorCode::invalid_argument,
+                  {.problem = "the size does not fit dtype and shape",
+                   .object = std::string{path},
+                   .expected = std::to_string(*size.bytes) + " bytes for " + std::string{to_string(dtype)} + " " +
+                               to_string(shape),
+                   .found = std::to_string(*size_bytes)}};
+    }
+    const Compression compression = options.compression.value_or(options_.compression);
+    codec::ZstdCompressor* compressor = nullptr;
+    if (compression == Compression::zstd) {
+      if (!compressor_) compressor_.emplace(options_.compression_level);
+      compressor = &*compressor_;
+    }
+    block_ = options.block;
+    tensor_.emplace(*file_, geometry_, compressor, std::string{path}, dtype, shape,
+                    size.bytes ? *size.bytes : *size_bytes);
+  }
+
+  void append(std::span<const std::byte> data) {
+    if (!tensor_) refuse("append without begin");
+    tensor_->append(data);
+  }
+
+  void end() {
+    if (!tensor_) refuse("end without begin");
+    const format::TensorRecord record = tensor_->finish();
+    index_.add(record, block_ ? &*block_ : nullptr, tensor_->chunk_sums(), tensor_->frame_sizes());
+    tensor_.reset();
+  }
+
+  void add(std::string_view path, DType dtype, const Shape& shape, std::span<const std::byte> data,
+           const TensorOptions& options) {
+    begin(path, dtype, shape, options, data.size());
+    tensor_->sample(data);
+    tensor_->append(data);
+    end();
+  }
+
+  void alias(std::string_view path, std::string_view existing) {
+    require_new(path);
+    const auto owner = index_.find(existing);
+    if (!owner) {
+      throw Error{ErrorCode::not_found,
+                  {.problem = "no tensor of this path was added, so none can share it",
+                   .object = std::string{existing},
+                   .advice = "add it before its alias"}};
+    }
+    index_.add_alias(path, *owner);
+  }
+
+  void set_metadata(std::string_view key, MetadataValue value) {
+    if (const char* reason = base::why_not_a_key(key))
+      refuse(std::string{"this cannot be a metadata key: "} + reason, key);
+    if (key.starts_with(kReservedKeys)) refuse("metadata keys that begin with \"ckpt.\" are the library's own", key);
+    if (!is_text_utf8(value)) refuse("the text is not UTF-8", key, "store it as bytes");
+    std::uint64_t total = key.size() + bytes_of(value);
+    for (const auto& [other, present] : metadata_) {
+      if (other != key) total += other.size() + bytes_of(present);
+    }
+    // Room for what commit() adds.
+    if (total > kMaxMetadataBytes - kMaxPathBytes) {
+      throw Error{ErrorCode::limit,
+                  {.problem = "the metadata is too long",
+                   .object = std::string{key},
+                   .expected = "at most 64 MiB in all (kMaxMetadataBytes)",
+                   .found = std::to_string(total) + " bytes",
+                   .advice = "store it as a tensor of dtype bytes"}};
+    }
+    metadata_.insert_or_assign(std::string{key}, std::move(value));
+  }
+
+  void set_graph(ObjectGraph graph) {
+    io::normalise(graph);
+    graph_ = std::move(graph);
+  }
+
+  void commit() {
+    if (tensor_) refuse("the tensor was begun but not ended", tensor_->path());
+    if (const std::uint64_t surplus = file_->size() % format::kIndexAlignment; surplus != 0) {
+      file_->append_zeros(format::kIndexAlignment - surplus);
+    }
+    metadata_.insert_or_assign("ckpt.created", options_.created_ns.value_or(now_ns()));
+    const std::vector<std::byte> index = index_.build(metadata_, graph_);
+    const format::PageSums sums = format::build_page_sums(index, codec::xxh3);
+    const format::Header header{.required_features = index_.has_compressed() ? format::kFeatureZstd : 0U,
+                                .optional_features = graph_.nodes.empty() ? 0U : format::kFeatureGraph,
+                                .uuid = options_.uuid ? *options_.uuid : random_uuid()};
+    const std::uint64_t index_offset = file_->size();
+    const format::Footer footer{
+        .index_offset = index_offset,
+        .index_size = index.size(),
+        .sums_root = sums.root,
+        .file_size = index_offset + index.size() + sums.levels.size() * sizeof(std::uint64_t) + format::kFooterBytes,
+        .uuid = header.uuid};
+    file_->append(index);
+    file_->append(std::as_bytes(std::span{sums.levels}));
+    file_->set_start(format::encode(header, codec::xxh3));
+    file_->append(format::encode(footer, codec::xxh3));
+    file_->commit(options_.replace);
+    file_.reset();
+  }
+
+ private:
+  void require_new(std::string_view path) {
+    if (tensor_) refuse("the tensor before was begun but not ended", tensor_->path());
+    if (const char* reason = base::why_not_a_path(path)) refuse(std::string{"this is no object path: "} + reason, path);
+    if (index_.find(path)) {
+      throw Error{ErrorCode::already_exists,
+                  {.problem = "a tensor of this path was added before",
+                   .object = std::string{path},
+                   .advice = "paths must be unique; for tied weights use alias()"}};
+    }
+  }
+
+  std::filesystem::path path_;
+  WriterOptions options_;
+  format::Geometry geometry_;
+  format::IndexBuilder index_;
+  Metadata metadata_;
+  ObjectGraph graph_;
+  std::optional<codec::ZstdCompressor> compressor_;
+  std::unique_ptr<os::ReplacementFile> file_;  // null after commit and after a failure
+  std::optional<io::TensorWriter> tensor_;
+  std::optional<BlockType> block_;  // of tensor_
+};
+
+Writer::Writer(std::filesystem::path path, WriterOptions options)
+    : impl_{std::make_unique<Impl>(std::move(path), std::move(options))} {}
+Writer::~Writer() = default;
+Writer::Writer(Writer&&) noexcept = default;
+Writer& Writer::operator=(Writer&&) noexcept = default;
+
+void Writer::add(std::string_view path, DType dtype, const Shape& shape, std::span<const std::byte> data,
+                 const TensorOptions& options) {
+  impl_->step([&] { impl_->add(path, dtype, shape, data, options); });
+}
+
+void Writer::begin(std::string_view path, DType dtype, const Shape& shape, const TensorOptions& options,
+                   std::optional<std::uint64_t> size_bytes) {
+  impl_->step([&] { impl_->begin(path, dtype, shape, options, size_bytes); });
+}
+
+void Writer::append(std::span<const std::byte> data) {
+  impl_->step([&] { impl_->append(data); });
+}
+
+void Writer::end() {
+  impl_->step([&] { impl_->end(); });
+}
+
+void Writer::alias(std::string_view path, std::string_view existing) {
+  impl_->step([&] { impl_->alias(path, existing); });
+}
+
+void Writer::set_metadata(std::string_view key, MetadataValue value) {
+  impl_->step([&] { impl_->set_metadata(key, std::move(value)); });
+}
+
+void Writer::set_graph(ObjectGraph graph) {
+  impl_->step([&] { impl_->set_graph(std::move(graph)); });
+}
+
+void Writer::commit() {
+  impl_->step([&] { impl_->commit(); });
+}
+
+}  // namespace ckpt

@@ -1,0 +1,47 @@
+#include "manager/file_names.hpp"
+
+#include "base/path.hpp"
+
+#include <ckpt/error.hpp>
+
+#include <charconv>
+
+namespace ckpt::manager {
+namespace {
+
+constexpr std::string_view kExtension = ".ckpt";
+constexpr std::size_t kMaxNameBytes = 200;  // file names end at 255 bytes, and a temporary file needs some of them
+
+}  // namespace
+
+std::string checkpoint_file(std::string_view name, std::int64_t number) {
+  return std::string{name} + "-" + std::to_string(number) + std::string{kExtension};
+}
+
+std::string state_file(std::string_view name) { return std::string{name} + ".state"; }
+
+std::optional<std::int64_t> number_of(std::string_view name, std::string_view file) {
+  if (file.size() <= name.size() + 1 + kExtension.size()) return std::nullopt;
+  if (!file.starts_with(name) || file[name.size()] != '-' || !file.ends_with(kExtension)) return std::nullopt;
+  const std::string_view digits = file.substr(name.size() + 1, file.size() - name.size() - 1 - kExtension.size());
+  std::int64_t number = 0;
+  const auto [end, failure] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (failure != std::errc{} || end != digits.data() + digits.size() || number < 0) return std::nullopt;
+  // "+1", "-0" and "007" are not what this library writes.
+  if (std::to_string(number) != digits) return std::nullopt;
+  return number;
+}
+
+void require_manager_name(std::string_view name) {
+  const char* reason = base::why_not_a_name(name);
+  if (reason == nullptr && name.front() == '.') reason = "it begins with '.', like temporary and lock files";
+  if (reason == nullptr && name.size() > kMaxNameBytes) reason = "it is longer than 200 bytes";
+  if (reason != nullptr) {
+    throw Error{ErrorCode::invalid_argument,
+                {.problem = std::string{"files of a manager cannot have this name: "} + reason,
+                 .object = std::string{name},
+                 .advice = "set ManagerOptions::name to a plain file name, such as \"ckpt\""}};
+  }
+}
+
+}  // namespace ckpt::manager

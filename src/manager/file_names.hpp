@@ -1,0 +1,21 @@
+// Names of the files of a manager: `<name>-<number>.ckpt`, and `<name>.state`.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace ckpt::manager {
+
+std::string checkpoint_file(std::string_view name, std::int64_t number);
+std::string state_file(std::string_view name);
+
+/// The number in a file name; nothing unless it is exactly what checkpoint_file() gives for some number (no sign, no
+/// leading zeros, no overflow, nothing before or after).
+std::optional<std::int64_t> number_of(std::string_view name, std::string_view file);
+
+/// Throws invalid_argument when files cannot be named so.
+void require_manager_name(std::string_view name);
+
+}  // namespace ckpt::manager

@@ -1,0 +1,111 @@
+#include "os/block_writer.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace ckpt::os {
+namespace {
+
+// What every device and file system of today accepts for direct I/O.
+constexpr std::size_t kDirectAlignment = 4096;
+
+// Linux moves at most this much in one call.
+constexpr std::size_t kMostPerCall = 0x7ffff000;
+
+bool set_direct(int fd, bool on) noexcept {
+  const int flags = ::fcntl(fd, F_GETFL);
+  return flags >= 0 && ::fcntl(fd, F_SETFL, on ? flags | O_DIRECT : flags & ~O_DIRECT) == 0;
+}
+
+}  // namespace
+
+int write_all(int fd, std::span<const std::byte> data, std::uint64_t offset) noexcept {
+  while (!data.empty()) {
+    const ssize_t moved = ::pwrite(fd, data.data(), std::min(data.size(), kMostPerCall), static_cast<off_t>(offset));
+    if (moved < 0) {
+      if (errno == EINTR) continue;
+      return errno;
+    }
+    if (moved == 0) return EIO;  // no system does this; better an error than a loop without end
+    data = data.subspan(static_cast<std::size_t>(moved));
+    offset += static_cast<std::uint64_t>(moved);
+  }
+  return 0;
+}
+
+BlockWriter::~BlockWriter() { finish(); }
+
+std::byte* BlockWriter::acquire() {
+  std::unique_lock lock{mutex_};
+  if (free_.empty() && blocks_.size() < kBlocks) {
+    auto* memory = static_cast<std::byte*>(std::aligned_alloc(kDirectAlignment, kBlockBytes));
+    if (memory == nullptr) throw std::bad_alloc{};
+    blocks_.emplace_back(memory);
+    return memory;
+  }
+  changed_.wait(lock, [this] { return !free_.empty(); });
+  std::byte* block = free_.back();
+  free_.pop_back();
+  return error_ == 0 ? block : nullptr;
+}
+
+void BlockWriter::give_back(std::byte* block) {
+  const std::scoped_lock lock{mutex_};
+  free_.push_back(block);
+}
+
+void BlockWriter::submit(std::byte* block, std::size_t size, std::uint64_t offset) {
+  if (threads_.empty()) {
+    direct_ = set_direct(fd_, true);
+    for (std::size_t i = 0; i < kThreads; ++i) threads_.emplace_back([this] { run(); });
+  }
+  const std::scoped_lock lock{mutex_};
+  jobs_.push_back({block, size, offset});
+  changed_.notify_all();
+}
+
+int BlockWriter::finish() {
+  {
+    const std::scoped_lock lock{mutex_};
+    ending_ = true;
+    changed_.notify_all();
+  }
+  threads_.clear();  // joins
+  if (direct_) set_direct(fd_, false);
+  ending_ = false;
+  return error_;
+}
+
+void BlockWriter::run() {
+  std::unique_lock lock{mutex_};
+  while (true) {
+    changed_.wait(lock, [this] { return !jobs_.empty() || ending_; });
+    if (jobs_.empty()) return;
+    const Job job = jobs_.front();
+    jobs_.pop_front();
+    const bool failed_before = error_ != 0;
+    lock.unlock();
+    const int error = failed_before ? 0 : write(job);
+    lock.lock();
+    if (error_ == 0) error_ = error;
+    free_.push_back(job.block);
+    changed_.notify_all();
+  }
+}
+
+int BlockWriter::write(const Job& job) {
+  const std::span data{job.block, job.size};
+  int error = write_all(fd_, data, job.offset);
+  if (error == EINVAL && direct_.exchange(false)) set_direct(fd_, false);
+  if (error == EINVAL) error = write_all(fd_, data, job.offset);
+  // Only a hint: what fails here fails again, for good, in fsync.
+  if (error == 0 && !direct_) {
+    ::sync_file_range(fd_, static_cast<off_t>(job.offset), static_cast<off_t>(job.size), SYNC_FILE_RANGE_WRITE);
+  }
+  return error;
+}
+
+}  // namespace ckpt::os

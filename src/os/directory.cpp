@@ -1,0 +1,161 @@
+#include "os/directory.hpp"
+
+#include "os/system_error.hpp"
+
+#include <ckpt/error.hpp>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <memory>
+#include <utility>
+
+namespace ckpt::os {
+namespace {
+
+constexpr std::string_view kTemporarySuffix = ".tmp";
+constexpr std::size_t kRandomDigits = 16;
+
+bool is_temporary(std::string_view name) noexcept {
+  constexpr std::size_t kTail = 1 + kRandomDigits + kTemporarySuffix.size();
+  if (name.size() < kTail + 2 || name.front() != '.' || !name.ends_with(kTemporarySuffix)) return false;
+  const std::string_view tail = name.substr(name.size() - kTail);
+  return tail.front() == '.' &&
+         tail.substr(1, kRandomDigits).find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+}  // namespace
+
+Directory Directory::open(const std::filesystem::path& path) {
+  Descriptor descriptor{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  if (!descriptor.is_open()) throw_system_error(errno, "cannot open the directory", path);
+  return {std::move(descriptor), path};
+}
+
+Directory Directory::create_all(const std::filesystem::path& path) {
+  if (::mkdir(path.c_str(), 0777) != 0) {
+    if (errno == ENOENT && path != parent_of(path)) {
+      create_all(parent_of(path));
+      return create_all(path);
+    }
+    if (errno != EEXIST) throw_system_error(errno, "cannot create the directory", path);
+    return open(path);
+  }
+  open(parent_of(path)).sync();
+  return open(path);
+}
+
+void Directory::sync() const {
+  // EINVAL: a file system that has nothing to make durable here says so.
+  if (::fsync(fd()) != 0 && errno != EINVAL) throw_system_error(errno, "cannot sync the directory", path_);
+}
+
+std::vector<std::string> Directory::list() const {
+  Descriptor again{::openat(fd(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  if (!again.is_open()) throw_system_error(errno, "cannot list the directory", path_);
+  const std::unique_ptr<DIR, int (*)(DIR*)> stream{::fdopendir(again.get()), ::closedir};
+  if (!stream) throw_system_error(errno, "cannot list the directory", path_);
+  again.release();  // the stream closes it
+  std::vector<std::string> names;
+  while (true) {
+    errno = 0;
+    const dirent* entry = ::readdir(stream.get());
+    if (entry == nullptr) break;
+    const std::string_view name{static_cast<const char*>(entry->d_name)};
+    if (name != "." && name != "..") names.emplace_back(name);
+  }
+  if (errno != 0) throw_system_error(errno, "cannot list the directory", path_);
+  return names;
+}
+
+bool Directory::exists(const std::string& name) const noexcept {
+  struct stat status{};
+  return ::fstatat(fd(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+bool Directory::remove(const std::string& name) const {
+  if (::unlinkat(fd(), name.c_str(), 0) == 0) return true;
+  if (errno != ENOENT) throw_system_error(errno, "cannot remove", path_ / name);
+  return false;
+}
+
+void Directory::rename(const std::string& from, const std::string& to) const {
+  if (::renameat(fd(), from.c_str(), fd(), to.c_str()) != 0) {
+    throw_system_error(errno, "cannot rename " + from + " to its final name", path_ / to);
+  }
+}
+
+void Directory::rename_to_new(const std::string& from, const std::string& to) const {
+  if (::renameat2(fd(), from.c_str(), fd(), to.c_str(), RENAME_NOREPLACE) == 0) return;
+  // Some file systems cannot do that; a hard link is as exclusive.
+  if (errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP) {
+    if (::linkat(fd(), from.c_str(), fd(), to.c_str(), 0) == 0) {
+      remove(from);
+      return;
+    }
+  }
+  const int error = errno;
+  if (error == EEXIST) {
+    throw Error{ErrorCode::already_exists,
+                {.problem = "a file of that name exists",
+                 .file = path_ / to,
+                 .advice = "choose another name, or allow replacing it (WriterOptions::replace)",
+                 .system_error = error}};
+  }
+  throw_system_error(error, "cannot rename " + from + " to its final name", path_ / to);
+}
+
+DirectoryLock::DirectoryLock(const Directory& directory, const std::string& name) {
+  descriptor_ = Descriptor{::openat(directory.fd(), name.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666)};
+  if (!descriptor_.is_open()) throw_system_error(errno, "cannot open the lock file", directory.path() / name);
+  if (!try_lock(descriptor_.get())) {
+    throw Error{ErrorCode::busy,
+                {.problem = "another writer holds this directory",
+                 .file = directory.path() / name,
+                 .advice = "end that process or manager first, or use another directory",
+                 .system_error = errno}};
+  }
+}
+
+bool try_lock(int fd) noexcept {
+  struct flock lock{};  // all of the file
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  return ::fcntl(fd, F_OFD_SETLK, &lock) == 0;
+}
+
+std::filesystem::path parent_of(const std::filesystem::path& path) {
+  auto parent = path.has_filename() ? path.parent_path() : path.parent_path().parent_path();
+  return parent.empty() ? std::filesystem::path{"."} : parent;
+}
+
+std::string temporary_name(std::string_view name) {
+  std::array<std::byte, kRandomDigits / 2> random{};
+  fill_random(random);
+  // Cut, so that what is added does not make it longer than a name may be.
+  std::string text = "." + std::string{name.substr(0, 200)} + ".";
+  std::array<char, 3> digits{};
+  for (const std::byte byte : random) {
+    std::snprintf(digits.data(), digits.size(), "%02x", std::to_integer<unsigned>(byte));
+    text += digits.data();
+  }
+  return text.append(kTemporarySuffix);
+}
+
+std::vector<std::string> remove_stale_temporaries(const Directory& directory) {
+  std::vector<std::string> removed;
+  for (const std::string& name : directory.list()) {
+    if (!is_temporary(name)) continue;
+    const Descriptor file{::openat(directory.fd(), name.c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)};
+    if (!file.is_open() || !try_lock(file.get())) continue;  // gone meanwhile, not ours, or its writer lives
+    if (directory.remove(name)) removed.push_back(name);
+  }
+  return removed;
+}
+
+}  // namespace ckpt::os

@@ -1,0 +1,75 @@
+// Directories: the names in them, made durable, and the lock that keeps a directory to one writer.
+#pragma once
+
+#include "os/file.hpp"
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ckpt::os {
+
+/// An open directory. Names are single components; the directory may be renamed while it is open.
+class Directory {
+ public:
+  /// Throws not_found, io.
+  static Directory open(const std::filesystem::path& path);
+
+  /// Creates `path` and its missing parents, each made durable in its own parent, and opens it. Throws io.
+  static Directory create_all(const std::filesystem::path& path);
+
+  const std::filesystem::path& path() const noexcept { return path_; }
+  int fd() const noexcept { return descriptor_.get(); }
+
+  /// Makes names that were created, renamed or removed survive a power cut. Throws io.
+  void sync() const;
+
+  /// All names but "." and "..", unsorted. Throws io.
+  std::vector<std::string> list() const;
+
+  bool exists(const std::string& name) const noexcept;
+
+  /// False when there was no such file. Throws io.
+  bool remove(const std::string& name) const;
+
+  /// Replaces `to` when it exists. Throws io, not_found.
+  void rename(const std::string& from, const std::string& to) const;
+
+  /// Throws already_exists, and leaves both alone, when `to` exists.
+  void rename_to_new(const std::string& from, const std::string& to) const;
+
+ private:
+  Directory(Descriptor descriptor, std::filesystem::path path)
+      : descriptor_{std::move(descriptor)}, path_{std::move(path)} {}
+
+  Descriptor descriptor_;
+  std::filesystem::path path_;
+};
+
+/// An exclusive advisory lock, held until destruction or the death of the process (and of children forked meanwhile).
+class DirectoryLock {
+ public:
+  /// Locks the file `name` in `directory`, which is created and stays. Throws busy when another owner, in this process
+  /// or another, holds it.
+  DirectoryLock(const Directory& directory, const std::string& name);
+
+ private:
+  Descriptor descriptor_;
+};
+
+/// Tries to lock the open file exclusively. False when another open file description holds a lock on it, or the file
+/// system knows no locks.
+bool try_lock(int fd) noexcept;
+
+/// The directory part of a path: "." when it has none.
+std::filesystem::path parent_of(const std::filesystem::path& path);
+
+/// The name of a new temporary file for `name`: hidden, recognisable, unpredictable.
+std::string temporary_name(std::string_view name);
+
+/// Removes what writers that died left in `directory`: files named as temporary_name() does of which no living process
+/// holds the lock. Returns the names removed. Throws io.
+std::vector<std::string> remove_stale_temporaries(const Directory& directory);
+
+}  // namespace ckpt::os

@@ -1,0 +1,63 @@
+// File descriptors that close themselves, and reading from them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+
+namespace ckpt::os {
+
+/// Owns a file descriptor. Move-only.
+class Descriptor {
+ public:
+  Descriptor() = default;
+  explicit Descriptor(int fd) noexcept : fd_{fd} {}
+  ~Descriptor() { reset(); }
+  Descriptor(Descriptor&& other) noexcept : fd_{other.release()} {}
+  Descriptor& operator=(Descriptor&& other) noexcept;
+
+  int get() const noexcept { return fd_; }
+  bool is_open() const noexcept { return fd_ >= 0; }
+  int release() noexcept;
+  void reset() noexcept;
+
+ private:
+  int fd_ = -1;
+};
+
+/// A regular file, open for reading. Immutable, so any number of threads may read from it.
+class File {
+ public:
+  /// Throws not_found, io, or corrupt when `path` is no regular file (a directory, a pipe).
+  static File open(const std::filesystem::path& path);
+
+  const std::filesystem::path& path() const noexcept { return path_; }
+  int fd() const noexcept { return descriptor_.get(); }
+  std::uint64_t size() const noexcept { return size_; }
+
+  /// Fills `destination` from `offset`. Throws io, or corrupt when the file has become shorter.
+  void read_at(std::uint64_t offset, std::span<std::byte> destination) const;
+
+  /// Whether it lies on a network or FUSE file system, where a fault on a mapping may kill the process.
+  bool is_remote() const noexcept;
+
+ private:
+  File(Descriptor descriptor, std::filesystem::path path, std::uint64_t size)
+      : descriptor_{std::move(descriptor)}, path_{std::move(path)}, size_{size} {}
+
+  Descriptor descriptor_;
+  std::filesystem::path path_;
+  std::uint64_t size_;
+};
+
+/// The content of a small text file; nothing when it does not exist. Throws io, limit when it is longer than
+/// `max_bytes`.
+std::optional<std::string> read_small_file(const std::filesystem::path& path, std::size_t max_bytes);
+
+/// Fills `destination` from the system's random generator. Throws io.
+void fill_random(std::span<std::byte> destination);
+
+}  // namespace ckpt::os

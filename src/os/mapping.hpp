@@ -1,0 +1,35 @@
+// Memory mappings of whole files.
+#pragma once
+
+#include "os/file.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace ckpt::os {
+
+/// A mapping of a whole file, which stays valid when the file is closed, renamed over or unlinked. It does not survive
+/// the file being truncated: touching what is gone is SIGBUS.
+class Mapping {
+ public:
+  enum class Kind : std::uint8_t {
+    shared_read_only,
+    private_writable,  ///< copy-on-write: changes are this process's own
+  };
+
+  /// `file` must not be empty. Throws io.
+  Mapping(const File& file, Kind kind);
+  ~Mapping();
+  Mapping(const Mapping&) = delete;
+  Mapping& operator=(const Mapping&) = delete;
+
+  std::span<const std::byte> bytes() const noexcept { return {data_, size_}; }
+  std::byte* data() const noexcept { return data_; }
+
+ private:
+  std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+}  // namespace ckpt::os

@@ -1,0 +1,177 @@
+#include "os/replacement_file.hpp"
+
+#include "os/system_error.hpp"
+
+#include <ckpt/error.hpp>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace ckpt::os {
+namespace {
+
+std::string name_in(const std::filesystem::path& path) {
+  std::string name = path.filename();
+  if (name.empty() || name == "." || name == "..") {
+    throw Error{ErrorCode::invalid_argument,
+                {.problem = "the path names no file", .file = path, .advice = "add a file name to it"}};
+  }
+  return name;
+}
+
+bool is_linked(int fd) noexcept {
+  struct stat status{};
+  return ::fstat(fd, &status) == 0 && status.st_nlink > 0;
+}
+
+}  // namespace
+
+ReplacementFile::ReplacementFile(std::filesystem::path path, const Options& options)
+    : path_{std::move(path)}, name_{name_in(path_)}, options_{options}, directory_{Directory::open(parent_of(path_))} {
+  struct stat status{};
+  if (::fstatat(directory_.fd(), name_.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(status.st_mode)) {
+    throw Error{ErrorCode::invalid_argument,
+                {.problem = "a directory is in the way",
+                 .file = path_,
+                 .advice = "choose another name, or remove the directory"}};
+  }
+  create_temporary();
+  writer_ = std::make_unique<BlockWriter>(file_.get());
+  if (options_.expected_bytes > 0) allocate(options_.expected_bytes);
+}
+
+ReplacementFile::~ReplacementFile() {
+  writer_.reset();  // its threads write to the file
+  if (!temporary_.empty()) ::unlinkat(directory_.fd(), temporary_.c_str(), 0);
+}
+
+// The lock tells those who clean up that this writer lives. One of them may come between the creation and the lock, and
+// then remove the file: so look whether it is still there.
+void ReplacementFile::create_temporary() {
+  do {
+    temporary_ = temporary_name(name_);
+    file_ = Descriptor{
+        ::openat(directory_.fd(), temporary_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666)};
+    if (!file_.is_open()) {
+      const int error = errno;
+      temporary_.clear();
+      throw_system_error(error, "cannot create a temporary file for it", path_);
+    }
+    try_lock(file_.get());
+  } while (!is_linked(file_.get()));
+}
+
+void ReplacementFile::append(std::span<const std::byte> data) {
+  // What need not be durable goes to the page cache straight from the caller's memory.
+  constexpr std::size_t kWorthACall = std::size_t{256} << 10U;
+  if (!options_.durable && data.size() >= kWorthACall) {
+    if (filled_ > 0) flush_block();
+    if (const int error = write_all(file_.get(), data, size_)) fail(error, "cannot write");
+    size_ += data.size();
+    return;
+  }
+  append_staged(data);
+}
+
+void ReplacementFile::append_staged(std::span<const std::byte> data) {
+  while (!data.empty()) {
+    if (block_ == nullptr) block_ = writer_->acquire();
+    if (block_ == nullptr) fail(writer_->finish(), "cannot write");
+    const std::size_t part = std::min(data.size(), BlockWriter::kBlockBytes - filled_);
+    std::memcpy(block_ + filled_, data.data(), part);
+    filled_ += part;
+    size_ += part;
+    data = data.subspan(part);
+    if (filled_ == BlockWriter::kBlockBytes) flush_block();
+  }
+}
+
+void ReplacementFile::append_zeros(std::uint64_t count) {
+  static constexpr std::array<std::byte, 4096> kZeros{};
+  while (count > 0) {
+    const std::size_t part = static_cast<std::size_t>(std::min<std::uint64_t>(count, kZeros.size()));
+    append_staged(std::span{kZeros}.first(part));
+    count -= part;
+  }
+}
+
+void ReplacementFile::set_start(std::span<const std::byte> bytes) { start_.assign(bytes.begin(), bytes.end()); }
+
+// Direct writes into allocated space run side by side; those that make a file longer wait for each other.
+void ReplacementFile::allocate(std::uint64_t end) {
+  const int failed = ::fallocate(file_.get(), 0, 0, static_cast<off_t>(end));
+  // Anything but a full disk only means that this file system cannot allocate ahead. What was allocated on a guess may
+  // fail.
+  if (failed != 0 && (errno == ENOSPC || errno == EDQUOT) && end <= options_.expected_bytes) {
+    fail(errno, "cannot allocate");
+  }
+  allocated_ = end;
+}
+
+// Durable files go to the device in the background, block by block, so that fsync has little left to do.
+void ReplacementFile::flush_block() {
+  const std::uint64_t offset = size_ - filled_;
+  const std::size_t size = std::exchange(filled_, 0);
+  if (options_.durable && size == BlockWriter::kBlockBytes && offset % 4096 == 0) {
+    constexpr std::uint64_t kStep = std::uint64_t{256} << 20U;
+    if (offset + size > allocated_) allocate(offset + size + std::max(offset, kStep));
+    writer_->submit(std::exchange(block_, nullptr), size, offset);
+  } else if (const int error = write_all(file_.get(), {block_, size}, offset)) {
+    fail(error, "cannot write");
+  }
+}
+
+void ReplacementFile::finish_writing() {
+  if (size_ == filled_) std::ranges::copy(start_, block_);
+  if (const int error = writer_->finish()) fail(error, "cannot write");
+  if (size_ > filled_) {
+    if (const int error = write_all(file_.get(), start_, 0)) fail(error, "cannot write");
+  }
+  if (filled_ > 0) flush_block();
+  if (allocated_ > size_ && ::ftruncate(file_.get(), static_cast<off_t>(size_)) != 0) fail(errno, "cannot truncate");
+  if (options_.durable && ::fsync(file_.get()) != 0) fail(errno, "cannot sync");
+  struct stat status{};
+  if (::fstat(file_.get(), &status) != 0) fail(errno, "cannot stat");
+  if (static_cast<std::uint64_t>(status.st_size) != size_) {
+    throw Error{ErrorCode::io,
+                {.problem = "the new file has the wrong size after it was written",
+                 .file = path_,
+                 .expected = std::to_string(size_) + " bytes",
+                 .found = std::to_string(status.st_size),
+                 .advice = "something else changes files in this directory, or the file system fails"}};
+  }
+}
+
+void ReplacementFile::commit(bool replace) {
+  finish_writing();
+  if (replace) {
+    directory_.rename(temporary_, name_);
+  } else {
+    directory_.rename_to_new(temporary_, name_);
+  }
+  temporary_.clear();
+  if (options_.durable) directory_.sync();
+}
+
+void ReplacementFile::fail(int system_error, const char* problem) {
+  writer_.reset();
+  block_ = nullptr;
+  ::unlinkat(directory_.fd(), temporary_.c_str(), 0);
+  temporary_.clear();
+  throw_system_error(system_error, problem, path_, size_);
+}
+
+void write_file_atomically(const std::filesystem::path& path, std::span<const std::byte> data, bool durable) {
+  ReplacementFile file{path, {.durable = durable}};
+  file.append(data);
+  file.commit(true);
+}
+
+}  // namespace ckpt::os

@@ -1,0 +1,77 @@
+// A new file that appears under its name, whole, or not at all.
+#pragma once
+
+#include "os/block_writer.hpp"
+#include "os/directory.hpp"
+#include "os/file.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace ckpt::os {
+
+/// Bytes are appended to a temporary file beside `path`; commit() renames it. After an error the temporary is gone and
+/// the object is good for destruction only: a failed write or fsync is never tried again, because the kernel may have
+/// dropped the pages and would report success. One owner, one thread at a time.
+class ReplacementFile {
+ public:
+  struct Options {
+    bool durable = true;
+    std::uint64_t expected_bytes = 0;  ///< to allocate at once, so that a full disk is found early
+  };
+
+  /// Throws not_found when the directory is missing, invalid_argument when `path` names none or a directory, io.
+  ReplacementFile(std::filesystem::path path, const Options& options);
+  /// Without commit() the temporary file is removed.
+  ~ReplacementFile();
+  ReplacementFile(const ReplacementFile&) = delete;
+  ReplacementFile& operator=(const ReplacementFile&) = delete;
+
+  const std::filesystem::path& path() const noexcept { return path_; }
+
+  /// Bytes appended so far.
+  std::uint64_t size() const noexcept { return size_; }
+
+  /// Throws io.
+  void append(std::span<const std::byte> data);
+  void append_zeros(std::uint64_t count);
+
+  /// Bytes to put over the beginning of what was appended, at commit(). They must lie within it, and in its first
+  /// block.
+  void set_start(std::span<const std::byte> bytes);
+
+  /// Makes the file appear: flush, fsync, rename, fsync of the directory (the syncs only when durable). Throws io;
+  /// already_exists when the name is taken and `replace` is false.
+  void commit(bool replace);
+
+ private:
+  void create_temporary();
+  void append_staged(std::span<const std::byte> data);
+  void flush_block();
+  void allocate(std::uint64_t end);
+  void finish_writing();
+  [[noreturn]] void fail(int system_error, const char* problem);
+
+  std::filesystem::path path_;
+  std::string name_;
+  Options options_;
+  Directory directory_;
+  std::string temporary_;  // empty when there is none to remove
+  Descriptor file_;
+  std::unique_ptr<BlockWriter> writer_;
+  std::byte* block_ = nullptr;  // the one being filled
+  std::size_t filled_ = 0;
+  std::uint64_t size_ = 0;
+  std::uint64_t allocated_ = 0;  // bytes that the file system has set aside
+  std::vector<std::byte> start_;
+};
+
+/// Writes a small file by the same protocol, replacing what was there. Throws as ReplacementFile.
+void write_file_atomically(const std::filesystem::path& path, std::span<const std::byte> data, bool durable);
+
+}  // namespace ckpt::os
