@@ -99,6 +99,10 @@ class Reader {
   /// required feature) or limit.
   static Reader open(const std::filesystem::path& path, const ReaderOptions& options = {});
 
+  Reader(const Reader&) = default;  // also what a move does, so no Reader is ever empty
+  Reader& operator=(const Reader&) = default;
+  ~Reader() = default;
+
   const std::filesystem::path& path() const noexcept;
   FileInfo file() const noexcept;
 

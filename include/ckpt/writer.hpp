@@ -94,6 +94,8 @@ class Writer {
 
  private:
   class Impl;
+  Impl& impl();  // throws invalid_argument when moved from
+
   std::unique_ptr<Impl> impl_;
 };
 

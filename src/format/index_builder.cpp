@@ -49,18 +49,52 @@ MetadataParts parts_of(const MetadataValue& value) {
   return {4, 0, std::get<Json>(value).text};
 }
 
-std::vector<fb::Metadata> metadata_column(const Metadata& metadata, Text& text) {
-  std::vector<fb::Metadata> column;
-  column.reserve(metadata.size());
-  for (const auto& [key, value] : metadata) {
-    const auto [key_offset, key_size] = text.add(key);
-    const MetadataParts parts = parts_of(value);
-    const auto [offset, size] = text.add(parts.text);
-    const bool is_number = parts.type == 1 || parts.type == 2;
-    column.emplace_back(is_number ? parts.number : offset, key_offset, key_size, size, parts.type);
+// The columns that are as long as the graph and the metadata.
+struct ObjectColumns {
+  std::vector<fb::Block> blocks;
+  std::vector<fb::Metadata> metadata;
+  std::vector<fb::Node> nodes;
+  std::vector<fb::Edge> edges;
+  std::vector<fb::Slot> slots;
+
+  void add_blocks(const std::vector<BlockType>& types, Text& text) {
+    for (const BlockType& type : types) {
+      const auto [offset, size] = text.add(type.name);
+      blocks.emplace_back(offset, size, type.bytes, type.elements);
+    }
   }
-  return column;
-}
+
+  void add_metadata(const Metadata& values, Text& text) {
+    for (const auto& [key, value] : values) {
+      const auto [key_offset, key_size] = text.add(key);
+      const MetadataParts parts = parts_of(value);
+      const auto [offset, size] = text.add(parts.text);
+      const bool is_number = parts.type == 1 || parts.type == 2;
+      metadata.emplace_back(is_number ? parts.number : offset, key_offset, key_size, size, parts.type);
+    }
+  }
+
+  void add_node(const ObjectGraph::Node& node, std::uint32_t tensor, Text& text) {
+    nodes.emplace_back(static_cast<std::uint32_t>(edges.size()), static_cast<std::uint32_t>(node.edges.size()), tensor,
+                       0);
+    for (const ObjectGraph::Edge& edge : node.edges) {
+      const auto [offset, size] = text.add(edge.name);
+      edges.emplace_back(offset, size, edge.node, 0);
+    }
+  }
+
+  void add_slots(const std::vector<ObjectGraph::Slot>& values, Text& text) {
+    for (const ObjectGraph::Slot& slot : values) {
+      const auto [offset, size] = text.add(slot.name);
+      slots.emplace_back(slot.owner, slot.variable, slot.node, offset, size, 0);
+    }
+  }
+
+  std::uint64_t size() const noexcept {
+    return blocks.size() * sizeof(fb::Block) + metadata.size() * sizeof(fb::Metadata) +
+           nodes.size() * sizeof(fb::Node) + edges.size() * sizeof(fb::Edge) + slots.size() * sizeof(fb::Slot);
+  }
+};
 
 template <typename T>
 flatbuffers::Offset<flatbuffers::Vector<T>> vector_of(FlatBufferBuilder& builder, const std::vector<T>& column) {
@@ -80,9 +114,9 @@ flatbuffers::Offset<flatbuffers::Vector<std::uint8_t>> bytes_of(FlatBufferBuilde
 }  // namespace
 
 IndexBuilder::IndexBuilder(const Geometry& geometry, Hash hash)
-    : geometry_{geometry}, hash_{hash}, by_path_{16, PathHash{this}, PathEqual{this}} {}
+    : geometry_{geometry}, hash_{hash}, by_path_{16, HashOfEntry{this}, EqualEntry{this}} {}
 
-std::size_t IndexBuilder::PathHash::operator()(std::string_view path) const noexcept {
+std::size_t IndexBuilder::HashOfEntry::operator()(std::string_view path) const noexcept {
   return static_cast<std::size_t>(builder->hash_(std::as_bytes(std::span{path}), 0));
 }
 
@@ -95,17 +129,19 @@ std::optional<std::uint32_t> IndexBuilder::find(std::string_view path) const {
   return found == by_path_.end() ? std::nullopt : std::optional{*found};
 }
 
-void IndexBuilder::check_size() const {
-  const std::uint64_t size = kFixedBytes + entries_.size() * sizeof(fb::Tensor) + paths_.size() +
-                             dims_.size() * sizeof(std::int64_t) + chunk_sums_.size() * sizeof(std::uint64_t) +
-                             frame_sizes_.size() * sizeof(std::uint32_t);
-  if (size > kMaxIndexBytes) {
-    throw Error{ErrorCode::limit,
-                {.problem = "the index has become too large",
-                 .expected = "at most " + std::to_string(kMaxIndexBytes) + " bytes (kMaxIndexBytes)",
-                 .found = std::to_string(size),
-                 .advice = "use larger chunks (WriterOptions::chunk_bytes), or several files"}};
-  }
+std::uint64_t IndexBuilder::columns_size() const noexcept {
+  return kFixedBytes + entries_.size() * sizeof(fb::Tensor) + paths_.size() + dims_.size() * sizeof(std::int64_t) +
+         chunk_sums_.size() * sizeof(std::uint64_t) + frame_sizes_.size() * sizeof(std::uint32_t) +
+         table_slots() * sizeof(fb::PathSlot);
+}
+
+void IndexBuilder::check_size(std::uint64_t size) {
+  if (size <= kMaxIndexBytes) return;
+  throw Error{ErrorCode::limit,
+              {.problem = "the index has become too large",
+               .expected = "at most " + std::to_string(kMaxIndexBytes) + " bytes (kMaxIndexBytes)",
+               .found = std::to_string(size),
+               .advice = "use larger chunks (WriterOptions::chunk_bytes), or several files"}};
 }
 
 std::uint32_t IndexBuilder::add_path(std::string_view path, Entry entry) {
@@ -114,7 +150,7 @@ std::uint32_t IndexBuilder::add_path(std::string_view path, Entry entry) {
   entry.path_size = static_cast<std::uint32_t>(path.size());
   paths_ += path;
   entries_.push_back(entry);
-  check_size();
+  check_size(columns_size());
   by_path_.insert(number);
   return number;
 }
@@ -155,97 +191,106 @@ void IndexBuilder::add_alias(std::string_view path, std::uint32_t owner) {
   add_path(path, entry);
 }
 
+// Entries in the order of their paths: order[place] is the entry, place[entry] its position.
+struct IndexBuilder::Sorted {
+  std::vector<std::uint32_t> order;
+  std::vector<std::uint32_t> place;
+};
+
+IndexBuilder::Sorted IndexBuilder::sort() const {
+  Sorted sorted{std::vector<std::uint32_t>(entries_.size()), std::vector<std::uint32_t>(entries_.size())};
+  std::iota(sorted.order.begin(), sorted.order.end(), 0U);
+  std::ranges::sort(sorted.order, {}, [this](std::uint32_t i) { return path(i); });
+  for (std::uint32_t i = 0; i < sorted.order.size(); ++i) sorted.place[sorted.order[i]] = i;
+  return sorted;
+}
+
+std::uint32_t IndexBuilder::place_of(const std::optional<std::string>& tensor, const Sorted& sorted) const {
+  if (!tensor) return kNone;
+  const auto entry = find(*tensor);
+  if (!entry) {
+    throw Error{ErrorCode::invalid_argument,
+                {.problem = "the object graph names a tensor that was not added", .object = *tensor}};
+  }
+  return sorted.place[*entry];
+}
+
+// The pool of paths, in order, and where each begins in it.
+std::pair<std::string, std::vector<std::uint32_t>> IndexBuilder::sorted_paths(const Sorted& sorted) const {
+  std::pair<std::string, std::vector<std::uint32_t>> result;
+  auto& [pool, offsets] = result;
+  pool.reserve(paths_.size());
+  offsets.reserve(entries_.size());
+  for (const std::uint32_t i : sorted.order) {
+    offsets.push_back(static_cast<std::uint32_t>(pool.size()));
+    pool += path(i);
+  }
+  return result;
+}
+
+// In the order of the tensors, so that the same tensors give the same bytes.
+std::vector<fb::PathSlot> IndexBuilder::path_table(const Sorted& sorted) const {
+  std::vector<fb::PathSlot> table(static_cast<std::size_t>(table_slots()), fb::PathSlot{0, kNone});
+  if (table.empty()) return table;
+  for (std::uint32_t place = 0; place < sorted.order.size(); ++place) {
+    const PathHash hash = hash_path(path(sorted.order[place]), table.size(), hash_);
+    std::size_t slot = hash.slot;
+    while (table[slot].tensor() != kNone) slot = (slot + 1) % table.size();
+    table[slot] = fb::PathSlot{hash.tag, place};
+  }
+  return table;
+}
+
 std::vector<std::byte> IndexBuilder::build(const Metadata& metadata, const ObjectGraph& graph) const {
-  const auto count = static_cast<std::uint32_t>(entries_.size());
-  std::vector<std::uint32_t> order(count);
-  std::iota(order.begin(), order.end(), 0U);
-  std::ranges::sort(order, {}, [this](std::uint32_t i) { return path(i); });
-  std::vector<std::uint32_t> place(count);
-  for (std::uint32_t i = 0; i < count; ++i) place[order[i]] = i;
-
+  const Sorted sorted = sort();
+  const auto [paths, path_offsets] = sorted_paths(sorted);
   Text text;
-  std::vector<fb::Block> blocks;
-  for (const BlockType& block : blocks_) {
-    const auto [offset, size] = text.add(block.name);
-    blocks.emplace_back(offset, size, block.bytes, block.elements);
-  }
-  const std::vector<fb::Metadata> meta = metadata_column(metadata, text);
-  std::vector<fb::Node> nodes;
-  std::vector<fb::Edge> edges;
-  for (const ObjectGraph::Node& node : graph.nodes) {
-    const auto tensor = node.tensor ? find(*node.tensor) : std::nullopt;
-    if (node.tensor && !tensor) {
-      throw Error{ErrorCode::invalid_argument,
-                  {.problem = "the object graph names a tensor that was not added", .object = *node.tensor}};
-    }
-    nodes.emplace_back(static_cast<std::uint32_t>(edges.size()), static_cast<std::uint32_t>(node.edges.size()),
-                       tensor ? place[*tensor] : kNone, 0);
-    for (const ObjectGraph::Edge& edge : node.edges) {
-      const auto [offset, size] = text.add(edge.name);
-      edges.emplace_back(offset, size, edge.node, 0);
-    }
-  }
-  std::vector<fb::Slot> slots;
-  for (const ObjectGraph::Slot& slot : graph.slots) {
-    const auto [offset, size] = text.add(slot.name);
-    slots.emplace_back(slot.owner, slot.variable, slot.node, offset, size, 0);
-  }
+  ObjectColumns objects;
+  objects.add_blocks(blocks_, text);
+  objects.add_metadata(metadata, text);
+  for (const ObjectGraph::Node& node : graph.nodes) objects.add_node(node, place_of(node.tensor, sorted), text);
+  objects.add_slots(graph.slots, text);
 
-  const std::size_t expected = kFixedBytes + count * sizeof(fb::Tensor) + paths_.size() + dims_.size() * 8 +
-                               chunk_sums_.size() * 8 + frame_sizes_.size() * 4 + text.bytes().size() +
-                               meta.size() * sizeof(fb::Metadata) + nodes.size() * sizeof(fb::Node) +
-                               edges.size() * sizeof(fb::Edge) + slots.size() * sizeof(fb::Slot) +
-                               blocks.size() * sizeof(fb::Block);
-  if (expected > kMaxIndexBytes) {
-    throw Error{ErrorCode::limit,
-                {.problem = "the index is too large",
-                 .expected = "at most " + std::to_string(kMaxIndexBytes) + " bytes (kMaxIndexBytes)",
-                 .found = std::to_string(expected)}};
-  }
-  FlatBufferBuilder builder{expected};
-  const auto slots_at = structs_of(builder, slots);
-  const auto edges_at = structs_of(builder, edges);
-  const auto nodes_at = structs_of(builder, nodes);
-  const auto meta_at = structs_of(builder, meta);
+  const std::uint64_t size = columns_size() + objects.size() + text.bytes().size();
+  check_size(size);
+  FlatBufferBuilder builder{static_cast<std::size_t>(size)};
+  const auto slots_at = structs_of(builder, objects.slots);
+  const auto edges_at = structs_of(builder, objects.edges);
+  const auto nodes_at = structs_of(builder, objects.nodes);
+  const auto metadata_at = structs_of(builder, objects.metadata);
   const auto text_at = bytes_of(builder, text.bytes());
-  const auto blocks_at = structs_of(builder, blocks);
+  const auto blocks_at = structs_of(builder, objects.blocks);
   const auto frames_at = vector_of(builder, frame_sizes_);
   const auto sums_at = vector_of(builder, chunk_sums_);
   const auto dims_at = vector_of(builder, dims_);
-  std::uint8_t* pool = nullptr;
-  const auto paths_at = builder.CreateUninitializedVector(paths_.size(), 1, &pool);
+  const auto paths_at = bytes_of(builder, paths);
+  const auto table_at = structs_of(builder, path_table(sorted));
   fb::Tensor* tensors = nullptr;
-  std::uint32_t path_offset = 0;
-  std::vector<std::uint32_t> path_offsets(count);
-  for (std::uint32_t i = 0; i < count; ++i) {
-    const std::string_view bytes = path(order[i]);
-    path_offsets[i] = path_offset;
-    std::ranges::copy(bytes, pool + path_offset);
-    path_offset += static_cast<std::uint32_t>(bytes.size());
-  }
-  const auto tensors_at = builder.CreateUninitializedVectorOfStructs(count, &tensors);
-  for (std::uint32_t i = 0; i < count; ++i) {
-    const Entry& entry = entries_[order[i]];
-    tensors[i] = fb::Tensor{entry.blob_offset,
-                            entry.blob_size,
-                            entry.data_size,
-                            path_offsets[i],
-                            entry.path_size,
-                            entry.dims_offset,
-                            entry.first_chunk,
-                            entry.chunk_count,
-                            entry.first_frame,
-                            entry.alias_of == kNone ? kNone : place[entry.alias_of],
-                            entry.block,
-                            static_cast<std::uint16_t>(entry.dtype),
-                            entry.rank,
-                            static_cast<std::uint8_t>(entry.codec),
-                            0};
+  const auto tensors_at = builder.CreateUninitializedVectorOfStructs(entries_.size(), &tensors);
+  for (const std::uint32_t i : sorted.order) {
+    const Entry& e = entries_[i];
+    const std::uint32_t alias_of = e.alias_of == kNone ? kNone : sorted.place[e.alias_of];
+    tensors[sorted.place[i]] = fb::Tensor{e.blob_offset,
+                                          e.blob_size,
+                                          e.data_size,
+                                          path_offsets[sorted.place[i]],
+                                          e.path_size,
+                                          e.dims_offset,
+                                          e.first_chunk,
+                                          e.chunk_count,
+                                          e.first_frame,
+                                          alias_of,
+                                          e.block,
+                                          static_cast<std::uint16_t>(e.dtype),
+                                          e.rank,
+                                          static_cast<std::uint8_t>(e.codec),
+                                          0};
   }
   constexpr std::uint32_t kXxh3 = 1;
-  fb::FinishIndexBuffer(builder, fb::CreateIndex(builder, kXxh3, geometry_.chunk_size, geometry_.small_alignment,
-                                                 geometry_.large_alignment, tensors_at, paths_at, dims_at, sums_at,
-                                                 frames_at, blocks_at, text_at, meta_at, nodes_at, edges_at, slots_at));
+  fb::FinishIndexBuffer(
+      builder, fb::CreateIndex(builder, kXxh3, geometry_.chunk_size, geometry_.small_alignment,
+                               geometry_.large_alignment, tensors_at, paths_at, dims_at, sums_at, frames_at, blocks_at,
+                               text_at, metadata_at, nodes_at, edges_at, slots_at, 0, 0, table_at));
   const auto bytes = std::as_bytes(builder.GetBufferSpan());
   return {bytes.begin(), bytes.end()};
 }

@@ -16,9 +16,14 @@
 #include <string>
 #include <string_view>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 namespace ckpt::format {
+
+namespace fb {
+struct PathSlot;
+}  // namespace fb
 
 /// Tensors come in any order; their places in the index are known when it is built. One owner. Throws limit when the
 /// index would grow beyond kMaxIndexBytes.
@@ -46,6 +51,7 @@ class IndexBuilder {
   bool has_compressed() const noexcept { return !frame_sizes_.empty(); }
 
  private:
+  struct Sorted;
   struct Entry {
     std::uint64_t path_offset;
     std::uint64_t blob_offset;
@@ -63,13 +69,13 @@ class IndexBuilder {
     Codec codec;
   };
   // The set holds numbers of entries and compares their paths, so that each path is stored once.
-  struct PathHash {
+  struct HashOfEntry {
     using is_transparent = void;
     const IndexBuilder* builder;
     std::size_t operator()(std::string_view path) const noexcept;
     std::size_t operator()(std::uint32_t i) const noexcept { return (*this)(builder->path(i)); }
   };
-  struct PathEqual {
+  struct EqualEntry {
     using is_transparent = void;
     const IndexBuilder* builder;
     bool operator()(std::uint32_t a, std::uint32_t b) const noexcept { return a == b; }
@@ -80,7 +86,13 @@ class IndexBuilder {
   std::string_view path(std::uint32_t i) const noexcept;
   std::uint32_t add_path(std::string_view path, Entry entry);
   std::uint32_t add_block(const BlockType& block);
-  void check_size() const;
+  std::uint64_t columns_size() const noexcept;
+  static void check_size(std::uint64_t size);
+  Sorted sort() const;
+  std::uint32_t place_of(const std::optional<std::string>& tensor, const Sorted& sorted) const;
+  std::uint64_t table_slots() const noexcept { return path_table_size(entries_.size()); }
+  std::vector<fb::PathSlot> path_table(const Sorted& sorted) const;
+  std::pair<std::string, std::vector<std::uint32_t>> sorted_paths(const Sorted& sorted) const;
 
   Geometry geometry_;
   Hash hash_;
@@ -90,7 +102,7 @@ class IndexBuilder {
   std::vector<std::uint64_t> chunk_sums_;
   std::vector<std::uint32_t> frame_sizes_;
   std::vector<BlockType> blocks_;
-  std::unordered_set<std::uint32_t, PathHash, PathEqual> by_path_;
+  std::unordered_set<std::uint32_t, HashOfEntry, EqualEntry> by_path_;
 };
 
 }  // namespace ckpt::format

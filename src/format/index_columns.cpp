@@ -29,6 +29,7 @@ class ColumnReader {
     if (vector == nullptr) return {};
     const std::uint64_t length_at = offset_of(vector);
     pages_.require(length_at, sizeof(flatbuffers::uoffset_t));
+    if (vector->size() == 0) return {};  // has no alignment: FlatBuffers pads before entries only
     const std::uint64_t data_at = offset_of(vector->Data());
     // The Verifier checks the bounds of a vector but not how its entries are aligned.
     if (data_at % alignof(Entry) != 0) corrupt("a column is not aligned", index_offset_ + data_at);
@@ -99,6 +100,10 @@ Columns read_columns(std::span<const std::byte> index, std::uint64_t index_offse
   columns.nodes = reader.read<fb::Node>(root.nodes());
   columns.edges = reader.read<fb::Edge>(root.edges());
   columns.slots = reader.read<fb::Slot>(root.slots());
+  columns.path_table = reader.read<fb::PathSlot>(root.path_table());
+  if (columns.path_table.size() != path_table_size(columns.tensors.size())) {
+    corrupt("the table of paths has the wrong size", index_offset);
+  }
   return columns;
 }
 

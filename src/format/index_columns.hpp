@@ -25,6 +25,7 @@ struct Columns {
   std::span<const fb::Node> nodes;
   std::span<const fb::Edge> edges;
   std::span<const fb::Slot> slots;
+  std::span<const fb::PathSlot> path_table;
 };
 
 /// Verifies the FlatBuffer's own structure and that each column lies, aligned, within it. The entries are not looked

@@ -20,6 +20,7 @@ IndexView::IndexView(std::span<const std::byte> index, std::span<const std::byte
     : index_{index},
       index_offset_{footer.index_offset},
       required_features_{header.required_features},
+      hash_{hash},
       pages_{index, sums, footer.sums_root, footer.index_offset, hash} {
   const Columns columns = read_columns(index, index_offset_, pages_);
   geometry_ = columns.geometry;
@@ -34,6 +35,7 @@ IndexView::IndexView(std::span<const std::byte> index, std::span<const std::byte
   nodes_ = columns.nodes;
   edges_ = columns.edges;
   slots_ = columns.slots;
+  path_table_ = columns.path_table;
 }
 
 std::uint64_t IndexView::offset_of(const void* member) const noexcept {
@@ -175,7 +177,20 @@ std::size_t IndexView::lower_bound(std::string_view wanted) const {
   return first;
 }
 
+// Through the table, which touches the same few pages whatever the number of tensors. A crowded one, honest or hostile,
+// is given up after a while for the binary search.
 std::optional<std::size_t> IndexView::find(std::string_view wanted) const {
+  constexpr std::size_t kPatience = 64;
+  if (!path_table_.empty()) {
+    const PathHash hash = hash_path(wanted, path_table_.size(), hash_);
+    for (std::size_t probe = 0; probe < kPatience; ++probe) {
+      const fb::PathSlot& slot = at(path_table_, (hash.slot + probe) % path_table_.size());
+      if (slot.tensor() == kNone) return std::nullopt;
+      if (slot.tag() != hash.tag) continue;
+      if (slot.tensor() >= tensors_.size()) corrupt("the table of paths names no tensor", &slot, wanted);
+      if (path(slot.tensor()) == wanted) return slot.tensor();
+    }
+  }
   const std::size_t i = lower_bound(wanted);
   return i < tensors_.size() && path(i) == wanted ? std::optional{i} : std::nullopt;
 }

@@ -27,6 +27,7 @@ struct Metadata;
 struct Node;
 struct Edge;
 struct Slot;
+struct PathSlot;
 }  // namespace fb
 
 /// The index of an open file. Immutable and thread-safe. All members throw Error (corrupt, unless said otherwise) with
@@ -92,6 +93,7 @@ class IndexView {
   std::span<const std::byte> index_;
   std::uint64_t index_offset_;
   std::uint64_t required_features_;
+  Hash hash_;
   mutable PageChecker pages_;
   Geometry geometry_;
   std::span<const fb::Tensor> tensors_;
@@ -105,6 +107,7 @@ class IndexView {
   std::span<const fb::Node> nodes_;
   std::span<const fb::Edge> edges_;
   std::span<const fb::Slot> slots_;
+  std::span<const fb::PathSlot> path_table_;
 };
 
 }  // namespace ckpt::format

@@ -1,6 +1,7 @@
 #include "format/structure_check.hpp"
 
 #include "base/checked.hpp"
+#include "base/text.hpp"
 #include "format/index_columns.hpp"
 
 #include <ckpt/limits.hpp>
@@ -18,6 +19,7 @@ class StructureCheck {
   Structure run(bool has_zstd, bool has_graph) {
     attempt([&] { check_records(); });
     attempt([&] { check_pools(); });
+    attempt([&] { check_path_table(); });
     attempt([&] { check_blobs(); });
     attempt([&] { static_cast<void>(index_.metadata()); });
     attempt([&] { static_cast<void>(index_.graph()); });
@@ -90,6 +92,37 @@ class StructureCheck {
     if (!tiles(frames_, index_.frame_sizes_.size())) problem("frame sizes of no tensor or of two", end_of_blobs_);
   }
 
+  // Each tensor has one slot, and it is reached from where the hash of its path points without passing an empty one.
+  void check_path_table() {
+    if (!result_.problems.empty()) return;
+    const std::size_t size = index_.path_table_.size();
+    std::size_t filled = 0;
+    std::vector<bool> found(size == 0 ? 0 : index_.tensor_count());
+    for (std::size_t i = 0; i < size; ++i) {
+      const fb::PathSlot& slot = index_.at(index_.path_table_, i);
+      if (slot.tensor() == kNone && slot.tag() == 0) continue;
+      ++filled;
+      if (slot.tensor() >= found.size() || found[slot.tensor()]) {
+        index_.corrupt("a wrong slot in the table of paths", &slot);
+      }
+      found[slot.tensor()] = true;
+      if (!is_reached(i, slot)) {
+        index_.corrupt("a path is not found through the table of paths", &slot, index_.path(slot.tensor()));
+      }
+    }
+    if (size != 0 && filled != index_.tensor_count()) problem("tensors that the table of paths lacks", end_of_blobs_);
+  }
+
+  bool is_reached(std::size_t i, const fb::PathSlot& slot) {
+    const std::size_t size = index_.path_table_.size();
+    const PathHash hash = hash_path(index_.path(slot.tensor()), size, index_.hash_);
+    std::size_t probes = 0;
+    for (std::size_t probe = hash.slot; probe != i; probe = (probe + 1) % size) {
+      if (index_.at(index_.path_table_, probe).tensor() == kNone || ++probes > kMostProbes) return false;
+    }
+    return slot.tag() == hash.tag;
+  }
+
   static bool tiles(std::vector<Use>& uses, std::uint64_t size) {
     std::ranges::sort(uses, {}, [](const Use& use) { return std::pair{use.first, use.count}; });
     std::uint64_t end = 0;
@@ -121,23 +154,27 @@ class StructureCheck {
       result_.tensors[i] = blob.tensor;
       if (blob.offset < end) {
         problem("two blobs overlap", blob.offset, index_.path(blob.tensor));
-      } else {
-        if (all_known && blob.offset - end >= blob.alignment)
-          problem("a hole before this blob", end, index_.path(blob.tensor));
-        if (all_known) add_gap(end, blob.offset);
+      } else if (all_known) {
+        check_gap(end, blob.offset, blob.alignment);
       }
       end = std::max(end, blob.offset + blob.size);
     }
     if (!all_known) return;
-    if (end_of_blobs_ - end >= kIndexAlignment) problem("a hole before the index", end);
-    add_gap(end, end_of_blobs_);
+    check_gap(end, end_of_blobs_, kIndexAlignment);
   }
 
-  void add_gap(std::uint64_t begin, std::uint64_t end) {
-    if (end > begin) result_.gaps.push_back({begin, end - begin});
+  // Padding is shorter than the alignment that it serves.
+  void check_gap(std::uint64_t begin, std::uint64_t end, std::uint64_t alignment) {
+    if (end - begin >= alignment) {
+      problem("a hole in front of what lies at " + base::hex(end), begin);
+    } else if (end > begin) {
+      result_.gaps.push_back({begin, end - begin});
+    }
   }
 
   static constexpr std::size_t kMostProblems = 100;
+  // Longer runs than any honest table has, so that a hostile one does not take quadratic time.
+  static constexpr std::size_t kMostProbes = 4096;
 
   const IndexView& index_;
   const std::uint64_t end_of_blobs_;

@@ -13,7 +13,12 @@ namespace ckpt {
 namespace graph {
 
 Reader open_for(const std::filesystem::path& path, const RestoreOptions& options) {
-  return Reader::open(path, {.mode = options.mode, .verify = options.verify});
+  ReaderOptions reader_options{.mode = options.mode, .verify = options.verify};
+  // Where a file is read and not mapped (which `automatic` decides when it sees the file), there is nothing to map
+  // privately, and the values are copied.
+  reader_options.copy_on_write = options.binding == Binding::copy_on_write &&
+                                 Reader::open(path, {.mode = options.mode}).file().mode == ReadMode::mmap;
+  return Reader::open(path, reader_options);
 }
 
 RestoreStatus restore_objects(const CheckpointState& state, Reader reader, const RestoreOptions& options) {

@@ -35,12 +35,9 @@ std::string nearest(const format::IndexView& index, std::string_view path) {
 
 Reader::Impl::Impl(const std::filesystem::path& path, const ReaderOptions& options)
     : path_{path}, verify_{options.verify}, source_{path, options.mode, options.copy_on_write} {
-  std::vector<std::byte> scratch;
   const std::uint64_t size = source_.size();
-  const auto header = source_.bytes(0, format::kHeaderBytes, scratch);
-  header_ = format::decode_header(header.first<format::kHeaderBytes>(), codec::xxh3);
-  const auto footer = source_.bytes(size - format::kFooterBytes, format::kFooterBytes, scratch);
-  footer_ = format::decode_footer(footer.first<format::kFooterBytes>(), size, header_, codec::xxh3);
+  header_ = format::decode_header(source_.header(), codec::xxh3);
+  footer_ = format::decode_footer(source_.footer(), size, header_, codec::xxh3);
   const auto index_size = static_cast<std::size_t>(footer_.index_size);
   const auto both = static_cast<std::size_t>(size - format::kFooterBytes - footer_.index_offset);
   const auto bytes = source_.bytes(footer_.index_offset, both, index_copy_);

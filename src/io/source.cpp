@@ -40,6 +40,8 @@ Source::Source(const std::filesystem::path& path, ReadMode mode, bool copy_on_wr
                  .found = std::to_string(size_),
                  .advice = "it was cut off or never written: use another checkpoint"}};
   }
+  file.read_at(0, header_);
+  file.read_at(size_ - footer_.size(), footer_);
   if (mode == ReadMode::automatic) mode = file.is_remote() ? ReadMode::read : ReadMode::mmap;
   if (copy_on_write && mode == ReadMode::read) {
     throw Error{ErrorCode::invalid_argument,

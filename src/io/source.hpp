@@ -1,6 +1,7 @@
 // Where a reader's bytes come from: a mapping, or reads of the file.
 #pragma once
 
+#include "format/header.hpp"
 #include "os/file.hpp"
 #include "os/mapping.hpp"
 
@@ -27,6 +28,11 @@ class Source {
   std::uint64_t size() const noexcept { return size_; }
   bool is_mapped() const noexcept { return mapping_ != nullptr; }
 
+  /// The two ends of the file, read rather than mapped: that costs less than a page fault, and a device that fails is
+  /// an error.
+  const format::HeaderBytes& header() const noexcept { return header_; }
+  const format::FooterBytes& footer() const noexcept { return footer_; }
+
   /// The bytes of a range that lies within the file: in the mapping, or read into `scratch`, which grows to that size.
   /// Throws as os::File::read_at.
   std::span<const std::byte> bytes(std::uint64_t offset, std::size_t size, std::vector<std::byte>& scratch) const;
@@ -41,6 +47,8 @@ class Source {
 
  private:
   std::uint64_t size_ = 0;
+  format::HeaderBytes header_{};
+  format::FooterBytes footer_{};
   std::optional<os::File> file_;  // in read mode; a mapping needs no descriptor
   std::shared_ptr<const os::Mapping> mapping_;
   std::shared_ptr<const os::Mapping> private_mapping_;

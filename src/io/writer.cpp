@@ -80,7 +80,7 @@ class Writer::Impl {
   // Runs a step; after one that failed the temporary file is gone, and the next calls say so.
   template <typename Action>
   void step(Action&& action) {
-    if (!file_) refuse("this writer has committed or failed before", {}, "start again with a new Writer");
+    if (!file_) refuse("this writer has committed or failed before", path_.native(), "start again with a new Writer");
     try {
       io::located(path_, std::forward<Action>(action));
     } catch (...) {
@@ -235,38 +235,43 @@ Writer::~Writer() = default;
 Writer::Writer(Writer&&) noexcept = default;
 Writer& Writer::operator=(Writer&&) noexcept = default;
 
+Writer::Impl& Writer::impl() {
+  if (!impl_) refuse("this writer was moved from");
+  return *impl_;
+}
+
 void Writer::add(std::string_view path, DType dtype, const Shape& shape, std::span<const std::byte> data,
                  const TensorOptions& options) {
-  impl_->step([&] { impl_->add(path, dtype, shape, data, options); });
+  impl().step([&] { impl_->add(path, dtype, shape, data, options); });
 }
 
 void Writer::begin(std::string_view path, DType dtype, const Shape& shape, const TensorOptions& options,
                    std::optional<std::uint64_t> size_bytes) {
-  impl_->step([&] { impl_->begin(path, dtype, shape, options, size_bytes); });
+  impl().step([&] { impl_->begin(path, dtype, shape, options, size_bytes); });
 }
 
 void Writer::append(std::span<const std::byte> data) {
-  impl_->step([&] { impl_->append(data); });
+  impl().step([&] { impl_->append(data); });
 }
 
 void Writer::end() {
-  impl_->step([&] { impl_->end(); });
+  impl().step([&] { impl_->end(); });
 }
 
 void Writer::alias(std::string_view path, std::string_view existing) {
-  impl_->step([&] { impl_->alias(path, existing); });
+  impl().step([&] { impl_->alias(path, existing); });
 }
 
 void Writer::set_metadata(std::string_view key, MetadataValue value) {
-  impl_->step([&] { impl_->set_metadata(key, std::move(value)); });
+  impl().step([&] { impl_->set_metadata(key, std::move(value)); });
 }
 
 void Writer::set_graph(ObjectGraph graph) {
-  impl_->step([&] { impl_->set_graph(std::move(graph)); });
+  impl().step([&] { impl_->set_graph(std::move(graph)); });
 }
 
 void Writer::commit() {
-  impl_->step([&] { impl_->commit(); });
+  impl().step([&] { impl_->commit(); });
 }
 
 }  // namespace ckpt

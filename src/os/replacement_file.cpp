@@ -43,7 +43,7 @@ ReplacementFile::ReplacementFile(std::filesystem::path path, const Options& opti
                  .advice = "choose another name, or remove the directory"}};
   }
   create_temporary();
-  writer_ = std::make_unique<BlockWriter>(file_.get());
+  writer_.emplace(file_.get());
   if (options_.expected_bytes > 0) allocate(options_.expected_bytes);
 }
 

@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -63,7 +63,7 @@ class ReplacementFile {
   Directory directory_;
   std::string temporary_;  // empty when there is none to remove
   Descriptor file_;
-  std::unique_ptr<BlockWriter> writer_;
+  std::optional<BlockWriter> writer_;
   std::byte* block_ = nullptr;  // the one being filled
   std::size_t filled_ = 0;
   std::uint64_t size_ = 0;

@@ -1,0 +1,65 @@
+// What memory gives on the same bytes, without a file: limit_sum and limit_memcpy on one core, limit_xxh3 on all.
+#include "input.hpp"
+
+#include <xxhash.h>
+
+#include <atomic>
+#include <cstring>
+#include <thread>
+
+namespace ckpt::bench {
+namespace {
+
+void limit_sum(benchmark::State& state) {
+  guarded(state, [&] {
+    const std::span<const std::byte> memory = source(state.range(0));
+    for (auto _ : state) benchmark::DoNotOptimize(sum(memory));
+    set_bytes(state);
+  });
+}
+
+void limit_memcpy(benchmark::State& state) {
+  guarded(state, [&] {
+    const std::span<const std::byte> from = source(state.range(0));
+    const std::span<std::byte> to = target(state.range(0));
+    for (auto _ : state) {
+      std::memcpy(to.data(), from.data(), from.size());
+      benchmark::ClobberMemory();
+    }
+    set_bytes(state);
+  });
+}
+
+// Chunks of 1 MiB, as the format has them.
+void hash_chunks(std::span<const std::byte> memory, std::atomic<std::size_t>& next) {
+  for (std::size_t at = next.fetch_add(kMiB); at < memory.size(); at = next.fetch_add(kMiB)) {
+    benchmark::DoNotOptimize(XXH3_64bits(memory.data() + at, kMiB));
+  }
+}
+
+void limit_xxh3(benchmark::State& state) {
+  guarded(state, [&] {
+    const std::span<const std::byte> memory = source(state.range(0));
+    for (auto _ : state) {
+      std::atomic<std::size_t> next = 0;
+      std::vector<std::jthread> others;
+      for (unsigned i = 1; i < std::thread::hardware_concurrency(); ++i) {
+        others.emplace_back([&] { hash_chunks(memory, next); });
+      }
+      hash_chunks(memory, next);
+    }
+    set_bytes(state);
+  });
+}
+
+}  // namespace
+
+void register_memory_limits() {
+  for (const std::int64_t mebibytes : kMebibytes) {
+    benchmark::RegisterBenchmark("limit_sum", limit_sum)->Arg(mebibytes)->UseRealTime();
+    benchmark::RegisterBenchmark("limit_memcpy", limit_memcpy)->Arg(mebibytes)->UseRealTime();
+    benchmark::RegisterBenchmark("limit_xxh3", limit_xxh3)->Arg(mebibytes)->UseRealTime();
+  }
+}
+
+}  // namespace ckpt::bench

@@ -1,0 +1,96 @@
+// Opening a file and binding tensors: open_bind_one, bind_all, and the least that a mapped file costs.
+#include "input.hpp"
+#include "page_cache.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <stdexcept>
+
+namespace ckpt::bench {
+namespace {
+
+// Paths from all over the file, so that not one lucky search is measured.
+std::array<std::string, 16> some_paths(std::int64_t count) {
+  std::array<std::string, 16> paths;
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    paths[i] = many_tensors_path(static_cast<std::int64_t>(i) * 7919 % count);
+  }
+  if (count > 16 * 7919) {
+    for (std::size_t i = 0; i < paths.size(); ++i) {
+      paths[i] = many_tensors_path((static_cast<std::int64_t>(i) * (count / 16)) + 7);
+    }
+  }
+  return paths;
+}
+
+// Open, find a tensor by its path, read its first byte, close.
+void open_bind_one(benchmark::State& state) {
+  guarded(state, [&] {
+    const std::filesystem::path file = many_tensors_file(state.range(0));
+    const std::array<std::string, 16> paths = some_paths(state.range(0));
+    require_warm(file);
+    std::size_t next = 0;
+    for (auto _ : state) {
+      const Reader reader = Reader::open(file);
+      const TensorView tensor = reader.tensor(paths[next++ % paths.size()]);
+      benchmark::DoNotOptimize(tensor.bytes().front());
+    }
+    state.counters["tensors"] = static_cast<double>(state.range(0));
+  });
+}
+
+// Open and bind every tensor by its number; the data stays untouched.
+void bind_all(benchmark::State& state) {
+  guarded(state, [&] {
+    const std::filesystem::path file = many_tensors_file(state.range(0));
+    require_warm(file);
+    const auto expected = static_cast<std::size_t>(state.range(0)) * 64;
+    for (auto _ : state) {
+      const Reader reader = Reader::open(file);
+      std::size_t bytes = 0;
+      for (std::size_t i = 0; i < reader.size(); ++i) {
+        const TensorView tensor = reader.tensor(i);
+        benchmark::DoNotOptimize(tensor.bytes().data());
+        bytes += tensor.bytes().size();
+      }
+      if (bytes != expected) throw std::runtime_error{"not all tensors were bound"};
+    }
+    set_tensors(state);
+  });
+}
+
+void open_once(const std::filesystem::path& file) {
+  const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  struct stat status{};
+  if (fd < 0 || ::fstat(fd, &status) != 0) throw std::runtime_error{"cannot open " + file.string()};
+  const auto size = static_cast<std::size_t>(status.st_size);
+  void* data = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0);
+  if (data == MAP_FAILED) throw std::runtime_error{"cannot map " + file.string()};
+  benchmark::DoNotOptimize(*static_cast<const volatile std::byte*>(data));
+  ::munmap(data, size);
+  ::close(fd);
+}
+
+void limit_open(benchmark::State& state) {
+  guarded(state, [&] {
+    const std::filesystem::path file = many_tensors_file(1000);
+    require_warm(file);
+    for (auto _ : state) open_once(file);
+  });
+}
+
+}  // namespace
+
+void register_open() {
+  benchmark::RegisterBenchmark("limit_open", limit_open)->UseRealTime();
+  for (const std::int64_t count : kTensorCounts) {
+    benchmark::RegisterBenchmark("open_bind_one", open_bind_one)->Arg(count)->UseRealTime();
+    benchmark::RegisterBenchmark("bind_all", bind_all)->Arg(count)->UseRealTime();
+  }
+}
+
+}  // namespace ckpt::bench

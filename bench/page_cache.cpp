@@ -1,0 +1,81 @@
+#include "page_cache.hpp"
+
+#include "input.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <fstream>
+#include <stdexcept>
+#include <system_error>
+#include <vector>
+
+namespace ckpt::bench {
+namespace {
+
+[[noreturn]] void fail(const std::filesystem::path& file, const char* what) {
+  throw std::system_error{errno, std::generic_category(), file.string() + ": " + what};
+}
+
+int open_file(const std::filesystem::path& file) {
+  const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) fail(file, "open");
+  return fd;
+}
+
+bool is_resident(const std::filesystem::path& file) {
+  const int fd = open_file(file);
+  const auto size = static_cast<std::size_t>(std::filesystem::file_size(file));
+  void* data = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0);
+  ::close(fd);
+  if (data == MAP_FAILED) fail(file, "mmap");
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  std::vector<unsigned char> pages((size + page - 1) / page);
+  const int failed = ::mincore(data, size, pages.data());
+  ::munmap(data, size);
+  if (failed != 0) fail(file, "mincore");
+  return std::ranges::all_of(pages, [](unsigned char flags) { return (flags & 1U) != 0; });
+}
+
+void read_all(const std::filesystem::path& file) {
+  const int fd = open_file(file);
+  std::vector<std::byte> buffer(kMiB);
+  while (::read(fd, buffer.data(), buffer.size()) > 0) {
+  }
+  ::close(fd);
+}
+
+}  // namespace
+
+void require_warm(const std::filesystem::path& file) {
+  if (is_resident(file)) return;
+  read_all(file);
+  if (!is_resident(file)) throw std::runtime_error{"the file does not stay in the page cache: too little memory?"};
+}
+
+WarmCache::WarmCache(std::int64_t mebibytes)
+    : mebibytes_{mebibytes}, holder_{work_folder() / ("cache-" + std::to_string(mebibytes))} {}
+
+void WarmCache::release() {
+  if (!std::filesystem::exists(holder_)) {
+    const std::span<const std::byte> data = source(mebibytes_);
+    std::ofstream out{holder_, std::ios::binary};
+    out.write(reinterpret_cast<const char*>(data.data()), static_cast<std::streamsize>(data.size()));
+    if (!out.flush()) throw std::runtime_error{"cannot write " + holder_.string()};
+  }
+  std::filesystem::remove(holder_);
+}
+
+void WarmCache::hold(const std::filesystem::path& written) {
+  std::filesystem::rename(written, holder_);
+  // Now, lest the kernel does it while another benchmark runs.
+  const int fd = open_file(holder_);
+  const int failed = ::fsync(fd);
+  ::close(fd);
+  if (failed != 0) fail(holder_, "fsync");
+}
+
+}  // namespace ckpt::bench

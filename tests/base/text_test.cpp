@@ -1,0 +1,81 @@
+// UTF-8, escaping for messages, and the grammar of paths.
+#include "base/text.hpp"
+
+#include "base/path.hpp"
+
+#include <ckpt/limits.hpp>
+
+#include <catch2/catch.hpp>
+
+#include <string>
+
+using namespace ckpt::base;
+
+TEST_CASE("UTF-8 is told from what is not") {
+  for (const char* good : {"", "a", "\xc2\x80", "\xc3\xa9", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xee\x80\x80",
+                           "\xef\xbf\xbf", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf", "\xf0\x9f\x90\xbb/x"}) {
+    INFO(escape(good));
+    CHECK(is_utf8(good));
+  }
+  for (const char* bad : {"\x80", "\xbf", "\xc0\xaf", "\xc1\xbf", "\xc3", "\xc3(", "\xe0\x9f\xbf", "\xe2\x82",
+                          "\xed\xa0\x80", "\xed\xbf\xbf", "\xf0\x8f\xbf\xbf", "\xf0\x9f\x90", "\xf4\x90\x80\x80",
+                          "\xf8\x88\x80\x80\x80", "\xfe", "\xff", "a\xff"}) {
+    INFO(escape(bad));
+    CHECK_FALSE(is_utf8(bad));
+  }
+}
+
+TEST_CASE("what could deceive a terminal or a log is escaped") {
+  CHECK(escape("net/l1/kernel") == "net/l1/kernel");
+  CHECK(escape("\xc3\xa4") == "\xc3\xa4");
+  CHECK(escape("a\nb") == "a\\x0ab");
+  CHECK(escape(std::string{"a\0b", 3}) == "a\\x00b");
+  CHECK(escape("\x1b[31m") == "\\x1b[31m");
+  CHECK(escape("a\\b") == "a\\x5cb");
+  CHECK(escape("\x7f") == "\\x7f");
+  CHECK(escape("\xff") == "\\xff");
+  CHECK(escape("\xc3") == "\\xc3");
+  CHECK(escape("\xc2\x9b") == "\\u{9b}");  // a control sequence introducer in one character
+  CHECK(escape("\xe2\x80\xae"
+               "txt") == "\\u{202e}txt");        // right-to-left override
+  CHECK(escape("\xe2\x80\x8b") == "\\u{200b}");  // zero width
+}
+
+TEST_CASE("a long text is cut, and its length is told") {
+  const std::string text = escape(std::string(5000, 'x'));
+  CHECK(text.size() < 300);
+  CHECK(text.find("5000 bytes") != std::string::npos);
+  CHECK(escape(std::string(200, 'x')) == std::string(200, 'x'));
+}
+
+TEST_CASE("numbers in hexadecimal") {
+  CHECK(hex(0) == "0x0");
+  CHECK(hex(0x1f40) == "0x1f40");
+  CHECK(hex(~std::uint64_t{0}) == "0xffffffffffffffff");
+  CHECK(hex16(0) == "0000000000000000");
+  CHECK(hex16(0xabc) == "0000000000000abc");
+}
+
+TEST_CASE("paths are names joined by single slashes") {
+  const std::string longest(ckpt::kMaxPathBytes, 'n');
+  for (const std::string& good :
+       {std::string{"a"}, std::string{"a/b/c"}, std::string{"a b"}, std::string{"..."}, std::string{".a"},
+        std::string{"a\\b"}, std::string{"\xc3\xa4/\xf0\x9f\x90\xbb"}, std::string{"C:"}, longest}) {
+    INFO(escape(good));
+    CHECK(why_not_a_path(good) == nullptr);
+  }
+  for (const std::string& bad :
+       {std::string{}, std::string{"/"}, std::string{"/a"}, std::string{"a/"}, std::string{"a//b"}, std::string{"."},
+        std::string{".."}, std::string{"a/../b"}, std::string{"a/."}, std::string{"a\tb"}, std::string{"a\0b", 3},
+        std::string{"\x7f"}, std::string{"a\xc2\x80"}, std::string{"\xff"}, longest + "n"}) {
+    INFO(escape(bad));
+    CHECK(why_not_a_path(bad) != nullptr);
+  }
+  CHECK(why_not_a_name("kernel") == nullptr);
+  CHECK(why_not_a_name("a/b") != nullptr);
+  CHECK(why_not_a_name("..") != nullptr);
+  CHECK(why_not_a_name("") != nullptr);
+  CHECK(why_not_a_key("any key: a/b/..") == nullptr);
+  CHECK(why_not_a_key("") != nullptr);
+  CHECK(why_not_a_key("a\nb") != nullptr);
+}

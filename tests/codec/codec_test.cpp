@@ -1,0 +1,157 @@
+// Checksums and compression: bytes in, bytes out, and no trust in a frame.
+#include "codec/xxh3.hpp"
+#include "codec/zstd.hpp"
+
+#include <catch2/catch.hpp>
+#include <support/errors.hpp>
+#include <support/files.hpp>
+#include <zstd.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+using namespace ckpt;
+using namespace ckpt::test;
+
+namespace {
+
+Bytes compress(const Bytes& data, int level = 1) {
+  codec::ZstdCompressor compressor{level};
+  return to_vector(compressor.compress(data));
+}
+
+std::string_view refuse(const Bytes& frame, std::size_t size) {
+  Bytes out(size);
+  const char* reason = codec::zstd_decompress(frame, out);
+  return reason == nullptr ? std::string_view{} : reason;
+}
+
+// A frame made by zstd's own parameters.
+Bytes frame_with(const Bytes& data, std::initializer_list<std::pair<ZSTD_cParameter, int>> parameters,
+                 bool pledged = true) {
+  ZSTD_CCtx* context = ZSTD_createCCtx();
+  for (const auto& [parameter, value] : parameters) ZSTD_CCtx_setParameter(context, parameter, value);
+  Bytes frame(ZSTD_compressBound(data.size()) + 64);
+  ZSTD_inBuffer in{data.data(), data.size(), 0};
+  ZSTD_outBuffer out{frame.data(), frame.size(), 0};
+  if (pledged) {
+    ZSTD_CCtx_setPledgedSrcSize(context, data.size());
+    ZSTD_compressStream2(context, &out, &in, ZSTD_e_end);
+  } else {
+    ZSTD_compressStream2(context, &out, &in, ZSTD_e_flush);
+    ZSTD_compressStream2(context, &out, &in, ZSTD_e_end);
+  }
+  ZSTD_freeCCtx(context);
+  frame.resize(out.pos);
+  return frame;
+}
+
+}  // namespace
+
+TEST_CASE("XXH3-64 gives the published values") {
+  CHECK(codec::xxh3({}) == 0x2D06800538D394C2ULL);
+  CHECK(codec::xxh3({}, 0x9E3779B185EBCA8DULL) == 0xA8A6B918B2F0364AULL);
+  CHECK(codec::xxh3(to_bytes("abc")) != codec::xxh3(to_bytes("abc"), 1));
+}
+
+TEST_CASE("a sum in pieces is the sum") {
+  const Bytes data = random_bytes(100'000, 1);
+  codec::Xxh3Stream stream;
+  for (const std::size_t size : {0U, 1U, 16U, 240U, 241U, 1024U, 100'000U}) {
+    for (const std::size_t piece : {1U, 7U, 255U, 256U, 4096U}) {
+      stream.reset(99);
+      for (std::size_t done = 0; done < size; done += piece) {
+        stream.update(std::span{data}.subspan(done, std::min<std::size_t>(piece, size - done)));
+      }
+      CHECK(stream.digest() == codec::xxh3(std::span{data}.first(size), 99));
+    }
+  }
+}
+
+TEST_CASE("what was compressed comes back") {
+  for (const int level : {-7, 1, 22}) {
+    for (const std::size_t size : {1U, 100U, 65536U, 1U << 20U}) {
+      for (const Bytes& data : {smooth_bytes(size, 3), random_bytes(size, 3)}) {
+        const Bytes frame = compress(data, level);
+        Bytes out(size);
+        CHECK(codec::zstd_decompress(frame, out) == nullptr);
+        CHECK(out == data);
+      }
+    }
+  }
+}
+
+TEST_CASE("a compressor may be used again") {
+  codec::ZstdCompressor compressor{1};
+  const Bytes first = to_vector(compressor.compress(smooth_bytes(70'000, 1)));
+  compressor.compress(random_bytes(300'000, 1));
+  CHECK(to_vector(compressor.compress(smooth_bytes(70'000, 1))) == first);
+}
+
+TEST_CASE("levels that zstd does not know are refused") {
+  CKPT_CHECK_CODE(ErrorCode::invalid_argument, codec::ZstdCompressor{23});
+  CKPT_CHECK_CODE(ErrorCode::invalid_argument, codec::ZstdCompressor{-8});
+}
+
+TEST_CASE("a frame of another size is refused") {
+  const Bytes frame = compress(smooth_bytes(1000, 1));
+  CHECK(refuse(frame, 1000).empty());
+  CHECK(refuse(frame, 999) == "the zstd frame declares another content size");
+  CHECK(refuse(frame, 1001) == "the zstd frame declares another content size");
+  CHECK_FALSE(refuse(frame, 0).empty());
+}
+
+TEST_CASE("a cut frame, bytes after it, and a second frame are refused") {
+  const Bytes frame = compress(smooth_bytes(1000, 1));
+  for (std::size_t size = 0; size < frame.size(); ++size) {
+    CHECK_FALSE(refuse({frame.begin(), frame.begin() + static_cast<std::ptrdiff_t>(size)}, 1000).empty());
+  }
+  Bytes longer = frame;
+  longer.push_back(std::byte{0});
+  CHECK(refuse(longer, 1000) == "bytes follow the zstd frame");
+  Bytes two = compress(smooth_bytes(500, 1));
+  const Bytes second = compress(smooth_bytes(500, 1));
+  two.insert(two.end(), second.begin(), second.end());
+  CHECK_FALSE(refuse(two, 1000).empty());
+}
+
+TEST_CASE("frames that ask for more than a chunk needs are refused") {
+  const Bytes data = smooth_bytes(5000, 1);
+  CHECK_FALSE(refuse(frame_with(data, {}, false), 5000).empty());  // no content size
+  // Skippable frames: 50 2A 4D 18, a size, and that many bytes.
+  Bytes skippable = to_bytes("\x50\x2a\x4d\x18");
+  skippable.insert(skippable.end(), {std::byte{4}, std::byte{0}, std::byte{0}, std::byte{0}});
+  skippable.resize(skippable.size() + 4);
+  CHECK(refuse(skippable, 4) == "a skippable zstd frame");
+  const Bytes good = compress(data);
+  skippable.insert(skippable.end(), good.begin(), good.end());
+  CHECK_FALSE(refuse(skippable, 5000).empty());
+  // Descriptor 80: no single segment, content size in 4 bytes; then a window of 512 MiB.
+  Bytes window{std::byte{0x28}, std::byte{0xb5}, std::byte{0x2f}, std::byte{0xfd}, std::byte{0x80}, std::byte{0x98}};
+  for (const unsigned byte : {0x88U, 0x13U, 0U, 0U, 1U, 0U, 0U}) window.push_back(static_cast<std::byte>(byte));
+  CHECK(refuse(window, 5000) == "the zstd frame asks for too large a window");
+}
+
+TEST_CASE("a frame that holds less than it declares is refused") {
+  // Single segment, content size 200 in one byte, one last raw block of 3 bytes.
+  Bytes frame{std::byte{0x28}, std::byte{0xb5}, std::byte{0x2f}, std::byte{0xfd}, std::byte{0x20}, std::byte{200}};
+  for (const unsigned byte : {0x19U, 0U, 0U, 1U, 2U, 3U}) frame.push_back(static_cast<std::byte>(byte));
+  CHECK_FALSE(refuse(frame, 200).empty());
+  frame[5] = std::byte{3};
+  CHECK(refuse(frame, 3).empty());
+}
+
+TEST_CASE("random damage to a frame never does harm") {
+  const Bytes data = smooth_bytes(70'000, 1);
+  const Bytes frame = compress(data);
+  for (std::size_t i = 0; i < frame.size(); ++i) {
+    for (const unsigned flip : {0x01U, 0x80U, 0xffU}) {
+      Bytes bad = frame;
+      bad[i] ^= static_cast<std::byte>(flip);
+      Bytes out(data.size() + 1, std::byte{0x5a});
+      codec::zstd_decompress(bad, std::span{out}.first(data.size()));
+      CHECK(out.back() == std::byte{0x5a});
+    }
+  }
+}

@@ -1,0 +1,60 @@
+// Writes the inputs that the fuzzers start from, a folder each, where there is none yet.
+//
+// usage: make_seeds FOLDER
+#include "codec/zstd.hpp"
+#include "manager/state.hpp"
+
+#include <ckpt/writer.hpp>
+
+#include <support/files.hpp>
+#include <support/sample.hpp>
+
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+
+using namespace ckpt;
+using namespace ckpt::test;
+
+namespace {
+
+// Few tensors, so that most of the bytes matter.
+void write_tiny(const std::filesystem::path& path) {
+  Writer writer{path, sample_options()};
+  writer.add("a", DType::f32, {2}, random_bytes(8, 1));
+  writer.add("b/c", DType::u8, {65537}, smooth_bytes(65537, 1), {.compression = Compression::zstd});
+  writer.commit();
+}
+
+Bytes zstd_input(const Bytes& content) {
+  Bytes input{static_cast<std::byte>(content.size()), static_cast<std::byte>(content.size() >> 8U),
+              static_cast<std::byte>(content.size() >> 16U)};
+  codec::ZstdCompressor compressor{1};
+  const auto frame = compressor.compress(content);
+  input.insert(input.end(), frame.begin(), frame.end());
+  return input;
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  if (count != 2) {
+    std::cerr << "usage: make_seeds FOLDER\n";
+    return 2;
+  }
+  const std::filesystem::path folder = arguments[1];
+  for (const char* fuzzer : {"fuzz_open", "fuzz_sealed"}) {
+    std::filesystem::create_directories(folder / fuzzer);
+    write_sample(folder / fuzzer / "sample.ckpt");
+    write_tiny(folder / fuzzer / "tiny.ckpt");
+    Writer{folder / fuzzer / "empty.ckpt", sample_options()}.commit();
+  }
+  std::filesystem::create_directories(folder / "fuzz_zstd");
+  write_file(folder / "fuzz_zstd" / "smooth", zstd_input(smooth_bytes(5000, 1)));
+  write_file(folder / "fuzz_zstd" / "random", zstd_input(random_bytes(300, 1)));
+  std::filesystem::create_directories(folder / "fuzz_state");
+  const manager::Entries entries{{"test-1.ckpt", 1, 1'700'000'000.25}, {"test-12.ckpt", 12, 1'700'000'060}};
+  write_file(folder / "fuzz_state" / "two", manager::format_state(entries));
+  write_file(folder / "fuzz_state" / "none", manager::format_state({}));
+  write_file(folder / "fuzz_state" / "name", "test-51.ckpt");
+}

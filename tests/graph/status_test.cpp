@@ -1,0 +1,163 @@
+#include "objects.hpp"
+
+#include <optional>
+
+using namespace ckpt;
+using namespace ckpt::test;
+
+namespace {
+
+void write_two(const std::filesystem::path& file) {
+  Box root;
+  root.add("v1", 1);
+  root.add("v2", 2);
+  Checkpoint{root}.write(file, quick());
+}
+
+}  // namespace
+
+TEST_CASE("one warning names what was never used", "[graph][status][testPartialRestoreWarningAttribute]") {
+  TempDir dir;
+  write_two(dir / "a.ckpt");
+  LogCapture log;
+  {
+    Box root;
+    auto v2 = root.add("v2", 0);
+    Checkpoint checkpoint{root};
+    checkpoint.read(dir / "a.ckpt");
+    CHECK(v2.value() == 2);
+    CHECK(log.warnings.empty());
+  }
+  REQUIRE(log.warnings.size() == 1);
+  CHECK(contains(log.warnings[0], "v1"));
+  CHECK(!contains(log.warnings[0], "v2"));
+  CHECK(contains(log.warnings[0], "expect_partial()"));
+  CHECK(contains(log.warnings[0], "a.ckpt"));
+}
+
+TEST_CASE("expect_partial silences the warning and nothing else", "[graph][status][testSilencePartialWarning]") {
+  TempDir dir;
+  write_two(dir / "a.ckpt");
+  LogCapture log;
+  {
+    Box root;
+    root.add("v2", 0);
+    Checkpoint checkpoint{root};
+    const auto status = checkpoint.read(dir / "a.ckpt");
+    status.expect_partial();
+    CKPT_REQUIRE_ERROR(error, ErrorCode::mismatch, status.assert_consumed());
+    CHECK(error.details().object == "v1");
+    CHECK_NOTHROW(status.assert_existing_objects_matched());
+  }
+  CHECK(log.warnings.empty());
+}
+
+TEST_CASE("no warning when all was used, or when restoring failed", "[graph][status]") {
+  TempDir dir;
+  write_two(dir / "a.ckpt");
+  LogCapture log;
+  {
+    Box root;
+    Checkpoint checkpoint{root};
+    checkpoint.read(dir / "a.ckpt");
+    root.add("v1", 0);
+    root.add("v2", 0);
+    CHECK(log.warnings.empty());
+  }
+  {
+    Box root;
+    root.add_variable<float>("v1", {7});
+    Checkpoint checkpoint{root};
+    CKPT_CHECK_CODE(ErrorCode::mismatch, checkpoint.read(dir / "a.ckpt"));
+  }
+  CHECK(log.warnings.empty());
+}
+
+TEST_CASE("waiting values go with the last object that could take them",
+          "[graph][status][test_deferred_dependency_avoids_reference_cycles]") {
+  TempDir dir;
+  write_two(dir / "a.ckpt");
+  LogCapture log;
+  std::optional<Box> root{std::in_place};
+  std::optional<Checkpoint> checkpoint{std::in_place, *root};
+  checkpoint->read(dir / "a.ckpt");
+  checkpoint.reset();
+  CHECK(log.warnings.empty());
+  root.reset();
+  CHECK(log.warnings.size() == 1);
+}
+
+TEST_CASE("values wait no longer than necessary", "[graph][status][test_defer_objects_with_values_only]") {
+  TempDir dir;
+  {
+    Variable<float> v{1};
+    Box empty;
+    Box nested;
+    empty.track("nested", nested);
+    Checkpoint{{"v", v}, {"empty", empty}}.write(dir / "a.ckpt", quick());
+  }
+  LogCapture log;
+  Box root;
+  Checkpoint checkpoint{root};
+  std::optional<RestoreStatus> status = checkpoint.read(dir / "a.ckpt");
+  CHECK(status->pending() == Paths{"v"});
+  root.add("v", 0);
+  CHECK(status->pending().empty());
+  const std::string mapped = "/a.ckpt";
+  const auto is_mapped = [&] {
+    return contains(std::string{[] {
+                      std::ifstream maps{"/proc/self/maps"};
+                      return std::string{std::istreambuf_iterator<char>{maps}, {}};
+                    }()},
+                    mapped);
+  };
+  CHECK(is_mapped());
+  status.reset();
+  // "empty" never came, but there is nothing in it: the mapping is gone.
+  CHECK(!is_mapped());
+  CHECK(log.warnings.empty());
+}
+
+TEST_CASE("the status outlives the checkpoint", "[graph][status][testAssertConsumedNoCheckpoint]") {
+  TempDir dir;
+  write_two(dir / "a.ckpt");
+  Box root;
+  root.add("v1", 0);
+  root.add("v2", 0);
+  const auto status = [&] {
+    Checkpoint checkpoint{root};
+    return checkpoint.read(dir / "a.ckpt");
+  }();
+  status.assert_consumed();
+}
+
+TEST_CASE("a match of nothing is trivial", "[graph][status]") {
+  TempDir dir;
+  Variable<float> v{1};
+  Checkpoint saver{{"v", v}};
+  saver.save(dir / "c", quick());
+  Variable<float> w{2};
+  Checkpoint other{{"w", w}};
+  const auto status = other.restore(dir / "c-1.ckpt");
+  status.expect_partial();
+  CKPT_CHECK_CODE(ErrorCode::mismatch, status.assert_nontrivial_match());
+  other.track("v", v);
+  CHECK_NOTHROW(status.assert_nontrivial_match());
+  CHECK(status.unmatched_in_program() == Paths{"w"});
+}
+
+TEST_CASE("lists in messages are short", "[graph][status]") {
+  TempDir dir;
+  Box root;
+  for (int i = 10; i < 40; ++i) root.add("v" + std::to_string(i), 1);
+  Checkpoint{root}.write(dir / "a.ckpt", quick());
+  Box other;
+  Checkpoint checkpoint{other};
+  const auto status = checkpoint.read(dir / "a.ckpt");
+  status.expect_partial();
+  CKPT_REQUIRE_ERROR(error, ErrorCode::mismatch, status.assert_consumed());
+  CHECK(contains(error.what(), "v10, v11"));
+  CHECK(contains(error.what(), "v19 and 20 more"));
+  CHECK(!contains(error.what(), "v20"));
+  CHECK(status.unmatched_in_file().size() == 30);
+}

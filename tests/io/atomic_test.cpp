@@ -1,0 +1,311 @@
+// Saves that fail: the error says which file and what to do, the old file is intact, no temporary remains.
+#include <ckpt/reader.hpp>
+#include <ckpt/writer.hpp>
+
+#include <catch2/catch.hpp>
+#include <support/child.hpp>
+#include <support/errors.hpp>
+#include <support/files.hpp>
+#include <support/sample.hpp>
+#include <support/temp_dir.hpp>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <csignal>
+#include <filesystem>
+#include <functional>
+#include <string>
+
+using namespace ckpt;
+using namespace ckpt::test;
+namespace fs = std::filesystem;
+
+namespace {
+
+void save(const fs::path& path, std::size_t bytes, std::uint64_t seed, WriterOptions options = {}) {
+  Writer writer{path, options};
+  for (std::size_t i = 0; i < 4; ++i) {
+    const Bytes data = random_bytes(bytes / 4, seed + i);
+    writer.add("t" + std::to_string(i), DType::u8, {static_cast<std::int64_t>(data.size())}, data);
+  }
+  writer.commit();
+}
+
+// What is wrong with a failed save, or nothing. `old` are the bytes of the file that must have survived.
+std::string judge(const std::optional<Error>& error, ErrorCode code, int system_error, const fs::path& path,
+                  const Bytes& old) {
+  if (!error) return "the save did not fail";
+  const std::string text = error->what();
+  if (error->code() != code) return "wrong code: " + text;
+  if (error->details().system_error != system_error) return "wrong errno: " + text;
+  if (!contains(text, path.filename().native())) return "the file is not named: " + text;
+  if (error->details().advice.empty()) return "no advice: " + text;
+  if (temporaries_in(path.parent_path()) != 0) return "a temporary remains after: " + text;
+  if (old.empty() ? fs::exists(path) : read_file(path) != old) return "the old file is damaged after: " + text;
+  return {};
+}
+
+// Runs `body` in a child with a file system of its own of `bytes` bytes at `where`.
+ChildResult on_tmpfs(const fs::path& where, std::size_t bytes, const std::function<std::string()>& body) {
+  return run_child([&]() -> std::string {
+    if (!own_mounts()) return skip("no mount namespace of its own");
+    if (!mount_tmpfs(where, bytes)) return skip("cannot mount a tmpfs");
+    return body();
+  });
+}
+
+}  // namespace
+
+TEST_CASE("a full disk, met at every step of a save") {
+  const TempDir dir;
+  int failed = 0;
+  for (std::size_t room = 16; room <= 400; room += 16) {  // KiB; the save needs about 264
+    for (const bool durable : {true, false}) {
+      for (const std::uint64_t expected : {std::uint64_t{0}, std::uint64_t{260'000}}) {
+        const ChildResult result = on_tmpfs(dir / "disk", (room + 12) << 10U, [&]() -> std::string {
+          const fs::path path = dir / "disk" / "a.ckpt";
+          WriterOptions options;
+          options.durable = durable;
+          options.expected_bytes = expected;
+          save(path, 4096, 1);
+          const Bytes old = read_file(path);
+          const auto error = error_of([&] { save(path, 260'000, 7, options); });
+          if (!error) {
+            if (temporaries_in(dir / "disk") != 0) return "a temporary remains after success";
+            return Reader::open(path).verify().ok() ? "saved" : "the save gave a bad file";
+          }
+          const std::string wrong = judge(error, ErrorCode::io, ENOSPC, path, old);
+          if (!wrong.empty()) return wrong;
+          if (!contains(error->details().advice, "free")) return "the advice does not help: " + error->details().advice;
+          save(path, 4096, 3);  // and there is room again
+          return Reader::open(path).verify().ok() ? "" : "the next save gave a bad file";
+        });
+        if (skipped(result)) return;
+        INFO(room << " KiB, durable " << durable << ", expected " << expected);
+        CHECK(result.signal == 0);
+        if (result.text == "saved") {
+          CHECK(room > 200);
+        } else {
+          ++failed;
+          CHECK(result.text == "");
+        }
+      }
+    }
+  }
+  CHECK(failed >= 40);
+}
+
+TEST_CASE("a full disk under a large streamed tensor") {
+  const TempDir dir;
+  const ChildResult result = on_tmpfs(dir / "disk", 24U << 20U, [&]() -> std::string {
+    const fs::path path = dir / "disk" / "a.ckpt";
+    save(path, 4096, 1);
+    const Bytes old = read_file(path);
+    const Bytes piece = random_bytes(1U << 20U, 4);
+    Writer writer{path};
+    const auto error = error_of([&] {
+      writer.begin("big", DType::u8, {64 << 20});
+      for (int i = 0; i < 64; ++i) writer.append(piece);
+      writer.end();
+      writer.commit();
+    });
+    const std::string wrong = judge(error, ErrorCode::io, ENOSPC, path, old);
+    if (!wrong.empty()) return wrong;
+    if (code_of([&] { writer.append(piece); }) != ErrorCode::invalid_argument) return "the Writer is not poisoned";
+    if (code_of([&] { writer.commit(); }) != ErrorCode::invalid_argument) return "the Writer is not poisoned";
+    return {};
+  });
+  if (!skipped(result)) CHECK(result.text == "");
+}
+
+TEST_CASE("the limit of the process on file sizes") {
+  const TempDir dir;
+  const fs::path path = dir / "a.ckpt";
+  save(path, 4096, 1);
+  const Bytes old = read_file(path);
+  const ChildResult result = run_child([&]() -> std::string {
+    ::signal(SIGXFSZ, SIG_IGN);
+    const struct rlimit limit{100'000, 100'000};
+    if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) return skip("cannot set a limit");
+    return judge(error_of([&] { save(path, 1'000'000, 2); }), ErrorCode::io, EFBIG, path, old);
+  });
+  if (!skipped(result)) CHECK(result.text == "");
+}
+
+TEST_CASE("too many open files") {
+  const TempDir dir;
+  const fs::path path = dir / "a.ckpt";
+  save(path, 4096, 1);
+  const Bytes old = read_file(path);
+  const ChildResult result = run_child([&]() -> std::string {
+    const struct rlimit limit{3, 3};
+    if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) return skip("cannot set a limit");
+    const auto error = error_of([&] { save(path, 10'000, 2); });
+    const auto reading = error_of([&] { Reader::open(path); });
+    if (!error || error->code() != ErrorCode::io || error->details().system_error != EMFILE) return "wrong error";
+    if (!reading || reading->details().system_error != EMFILE) return "wrong error of the reader";
+    return {};
+  });
+  if (!skipped(result)) CHECK(result.text == "");
+  CHECK(names_in(dir.path()) == std::vector<std::string>{"a.ckpt"});
+  CHECK(read_file(path) == old);
+}
+
+TEST_CASE("a directory without the right to write") {
+  const TempDir dir;
+  fs::permissions(dir.path(), fs::perms::all);
+  const fs::path closed = dir / "closed";
+  fs::create_directory(closed);
+  const fs::path path = closed / "a.ckpt";
+  save(path, 4096, 1);
+  const Bytes old = read_file(path);
+  fs::permissions(path, fs::perms::all);
+  fs::permissions(closed, fs::perms::owner_read | fs::perms::owner_exec | fs::perms::group_read |
+                              fs::perms::group_exec | fs::perms::others_read | fs::perms::others_exec);
+  const ChildResult result = run_child([&]() -> std::string {
+    if (!drop_rights()) return skip("cannot drop the rights of root");
+    return judge(error_of([&] { save(path, 10'000, 2); }), ErrorCode::io, EACCES, path, old);
+  });
+  if (!skipped(result)) CHECK(result.text == "");
+}
+
+TEST_CASE("a file without the right to read") {
+  const TempDir dir;
+  fs::permissions(dir.path(), fs::perms::all);
+  const fs::path path = dir / "a.ckpt";
+  save(path, 4096, 1);
+  fs::permissions(path, fs::perms::none);
+  const ChildResult result = run_child([&]() -> std::string {
+    if (!drop_rights()) return skip("cannot drop the rights of root");
+    const auto error = error_of([&] { Reader::open(path); });
+    if (!error || error->code() != ErrorCode::io) return "wrong error";
+    if (error->details().system_error != EACCES) return error->what();
+    return error->details().advice.empty() ? "no advice" : "";
+  });
+  if (!skipped(result)) CHECK(result.text == "");
+}
+
+TEST_CASE("a file system that is mounted read-only") {
+  const TempDir dir;
+  const ChildResult result = on_tmpfs(dir / "disk", 1U << 20U, [&]() -> std::string {
+    const fs::path path = dir / "disk" / "a.ckpt";
+    save(path, 4096, 1);
+    const Bytes old = read_file(path);
+    if (!make_read_only(dir / "disk")) return skip("cannot remount");
+    return judge(error_of([&] { save(path, 10'000, 2); }), ErrorCode::io, EROFS, path, old);
+  });
+  if (!skipped(result)) CHECK(result.text == "");
+}
+
+TEST_CASE("a directory in the way") {
+  const TempDir dir;
+  fs::create_directory(dir / "a.ckpt");
+  write_file(dir / "a.ckpt" / "precious", "x");
+  CKPT_REQUIRE_ERROR(error, ErrorCode::invalid_argument, save(dir / "a.ckpt", 4096, 1));
+  CHECK(contains(error.what(), "a.ckpt"));
+  CHECK(contains(error.what(), "directory"));
+  CHECK_FALSE(error.details().advice.empty());
+  CHECK(names_in(dir.path()) == std::vector<std::string>{"a.ckpt"});
+  CHECK(names_in(dir / "a.ckpt") == std::vector<std::string>{"precious"});
+}
+
+TEST_CASE("a directory that comes into the way while the Writer is at work") {
+  const TempDir dir;
+  Writer writer{dir / "a.ckpt"};
+  fs::create_directory(dir / "a.ckpt");
+  CKPT_REQUIRE_ERROR(error, ErrorCode::io, writer.commit());
+  CHECK(error.details().system_error == EISDIR);
+  CHECK_FALSE(error.details().advice.empty());
+  CHECK(names_in(dir.path()) == std::vector<std::string>{"a.ckpt"});
+  CHECK(fs::is_directory(dir / "a.ckpt"));
+}
+
+TEST_CASE("a missing directory") {
+  const TempDir dir;
+  CKPT_REQUIRE_ERROR(error, ErrorCode::not_found, save(dir / "absent" / "a.ckpt", 4096, 1));
+  CHECK(contains(error.what(), "absent"));
+  CHECK(error.details().system_error == ENOENT);
+  CHECK_FALSE(error.details().advice.empty());
+  CHECK(names_in(dir.path()).empty());
+}
+
+TEST_CASE("a file where the directory should be") {
+  const TempDir dir;
+  write_file(dir / "file", "x");
+  CKPT_REQUIRE_ERROR(error, ErrorCode::io, save(dir / "file" / "a.ckpt", 4096, 1));
+  CHECK(error.details().system_error == ENOTDIR);
+  CHECK_FALSE(error.details().advice.empty());
+}
+
+TEST_CASE("paths that name no file") {
+  const TempDir dir;
+  CKPT_CHECK_CODE(ErrorCode::invalid_argument, save({}, 4096, 1));
+  CKPT_CHECK_CODE(ErrorCode::invalid_argument, save(dir.path() / "", 4096, 1));
+  CKPT_CHECK_CODE(ErrorCode::invalid_argument, save(dir / "..", 4096, 1));
+  CKPT_REQUIRE_ERROR(error, ErrorCode::io, save(dir / std::string(300, 'n'), 4096, 1));
+  CHECK(error.details().system_error == ENAMETOOLONG);
+  CHECK(names_in(dir.path()).empty());
+  save(dir / std::string(255, 'n'), 4096, 1);
+  CHECK(names_in(dir.path()).size() == 1);
+}
+
+TEST_CASE("the directory vanishes while the Writer is at work") {
+  const TempDir dir;
+  fs::create_directory(dir / "gone");
+  Writer writer{dir / "gone" / "a.ckpt"};
+  fs::remove_all(dir / "gone");
+  CHECK(code_of([&] { writer.commit(); }).has_value());
+  CHECK(names_in(dir.path()).empty());
+}
+
+TEST_CASE("a target that is open, mapped or a link") {
+  const TempDir dir;
+  const fs::path path = dir / "a.ckpt";
+  save(path, 10'000, 1);
+  const Reader reader = Reader::open(path, {.mode = ReadMode::mmap});
+  const TensorView view = reader.tensor("t0");
+  save(path, 20'000, 5);
+  CHECK(bytes_of(view) == random_bytes(2500, 1));
+  CHECK(reader.verify().ok());
+  CHECK(bytes_of(Reader::open(path).tensor("t0")) == random_bytes(5000, 5));
+
+  // A save to a symbolic link replaces the link, never what it points to.
+  fs::create_symlink("a.ckpt", dir / "link.ckpt");
+  save(dir / "link.ckpt", 4096, 9);
+  CHECK_FALSE(fs::is_symlink(dir / "link.ckpt"));
+  CHECK(bytes_of(Reader::open(path).tensor("t0")) == random_bytes(5000, 5));
+}
+
+TEST_CASE("the new file has the rights that the umask leaves") {
+  const TempDir dir;
+  const ::mode_t before = ::umask(027);
+  save(dir / "a.ckpt", 4096, 1);
+  ::umask(before);
+  struct stat status{};
+  REQUIRE(::stat((dir / "a.ckpt").c_str(), &status) == 0);
+  CHECK((status.st_mode & 0777U) == 0640U);
+}
+
+TEST_CASE("no descriptor stays open, whatever happens") {
+  const TempDir dir;
+  const auto open_files = [] { return names_in("/proc/self/fd").size(); };
+  save(dir / "a.ckpt", 4096, 1);
+  const std::size_t before = open_files();
+  save(dir / "a.ckpt", 10'000'000, 1);
+  {
+    const Writer abandoned{dir / "b.ckpt"};
+  }
+  CHECK(code_of([&] { save(dir / "absent" / "a.ckpt", 4096, 1); }).has_value());
+  CHECK(code_of([&] {
+          Writer writer{dir / "b.ckpt"};
+          writer.append({});
+        }).has_value());
+  write_file(dir / "bad", Bytes(1000));
+  CHECK(code_of([&] { Reader::open(dir / "bad"); }).has_value());
+  {
+    const Reader reader = Reader::open(dir / "a.ckpt");
+  }
+  CHECK(open_files() == before);
+  CHECK(names_in(dir.path()) == std::vector<std::string>{"a.ckpt", "bad"});
+}

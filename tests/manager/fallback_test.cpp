@@ -1,0 +1,158 @@
+// Damaged checkpoints, killed saves and other misfortunes.
+#include "run.hpp"
+
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <string>
+#include <thread>
+
+using namespace ckpt;
+using namespace ckpt::test;
+
+namespace {
+
+/// Checkpoints 1 to `count`, each with its number as value.
+void make_run(const std::filesystem::path& directory, int count) {
+  Run run{directory, {.max_to_keep = std::nullopt}};
+  for (int i = 1; i <= count; ++i) {
+    run.value = static_cast<float>(i);
+    run.save();
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a damaged newest checkpoint falls back to the one before, aloud", "[manager][fallback]") {
+  TempDir dir;
+  make_run(dir.path(), 4);
+  damage(dir / "ckpt-4.ckpt");
+  write_file(dir / "ckpt-3.ckpt", std::string_view{""});
+  LogCapture log;
+  Run run{dir.path(), {.max_to_keep = 4}};
+  const RestoreResult result = run.manager.restore_or_initialize();
+  REQUIRE(result);
+  CHECK(result.path == dir / "ckpt-2.ckpt");
+  CHECK(run.value.value() == 2);
+  REQUIRE(result.skipped.size() == 2);
+  CHECK(result.skipped[0].path == dir / "ckpt-4.ckpt");
+  CHECK(result.skipped[0].reason.code() == ErrorCode::corrupt);
+  CHECK(result.skipped[1].path == dir / "ckpt-3.ckpt");
+  REQUIRE(log.warnings.size() == 3);
+  CHECK(contains(log.warnings[0], "ckpt-4.ckpt"));
+  CHECK(contains(log.warnings[1], "ckpt-3.ckpt"));
+  CHECK(contains(log.warnings[2], "ckpt-2.ckpt"));
+  // The next save takes the place of a damaged file.
+  run.value = 30.0F;
+  CHECK(run.save().path == dir / "ckpt-3.ckpt");
+  CHECK(scalar_in(dir / "ckpt-3.ckpt", "v") == 30);
+  CHECK(run.manager.latest() == dir / "ckpt-3.ckpt");
+}
+
+TEST_CASE("damage in a value that no object has yet is found, too", "[manager][fallback][deferred]") {
+  TempDir dir;
+  make_run(dir.path(), 2);
+  damage(dir / "ckpt-2.ckpt");
+  Checkpoint later;
+  CheckpointManager manager{later, dir.path()};
+  CHECK(manager.restore_or_initialize().path == dir / "ckpt-1.ckpt");
+  Variable<float> v{0};
+  later.track("v", v);
+  CHECK(v.value() == 1);
+}
+
+TEST_CASE("when no checkpoint is whole, that is an error and not a fresh start", "[manager][fallback]") {
+  TempDir dir;
+  make_run(dir.path(), 2);
+  damage(dir / "ckpt-1.ckpt");
+  damage(dir / "ckpt-2.ckpt");
+  Run run{dir.path()};
+  run.value = 9.0F;
+  CKPT_REQUIRE_ERROR(error, ErrorCode::corrupt, run.manager.restore_or_initialize());
+  CHECK(contains(error.what(), "ckpt-2.ckpt"));
+  CHECK(run.value.value() == 9);
+  CHECK(checkpoints_in(dir.path()).size() == 2);
+}
+
+TEST_CASE("a whole file outside the list is better than none", "[manager][fallback]") {
+  TempDir dir;
+  make_run(dir.path(), 3);
+  std::filesystem::remove(dir / "ckpt.state");
+  damage(dir / "ckpt-3.ckpt");
+  Run run{dir.path(), {.max_to_keep = 1}};
+  CHECK(run.manager.checkpoints() == std::vector{dir / "ckpt-3.ckpt"});
+  CHECK(run.manager.restore_or_initialize().path == dir / "ckpt-2.ckpt");
+  run.save();
+  CHECK(std::filesystem::exists(dir / "ckpt-2.ckpt"));
+}
+
+TEST_CASE("a program that changed is not a damaged file", "[manager][fallback]") {
+  TempDir dir;
+  make_run(dir.path(), 2);
+  Variable<float> v{{7}, 1.0F};
+  Checkpoint checkpoint{{"v", v}};
+  CheckpointManager manager{checkpoint, dir.path()};
+  CKPT_CHECK_CODE(ErrorCode::mismatch, manager.restore_or_initialize());
+  CHECK(v.values()[0] == 1);
+}
+
+TEST_CASE("a save killed at any moment leaves a run that resumes", "[manager][kill]") {
+  TempDir dir;
+  float last = 0;
+  for (int round = 0; round < 12; ++round) {
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+      Run run{dir / "run", {.max_to_keep = 3}};
+      static_cast<void>(run.manager.restore_or_initialize());
+      while (true) {
+        run.value += 1.0F;
+        run.save();
+      }
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds{20 + 7 * round});
+    ::kill(child, SIGKILL);
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    REQUIRE(WIFSIGNALED(status));  // it must not have ended by an error of its own
+
+    LogCapture log;
+    Run run{dir / "run", {.max_to_keep = 3}};
+    CHECK(temporaries_in(dir / "run") == 0);
+    const RestoreResult result = run.manager.restore_or_initialize();
+    CHECK(result.skipped.empty());
+    CHECK(run.value.value() >= last);
+    CHECK(run.value.value() == static_cast<float>(run.checkpoint.save_counter().value()));
+    last = run.value.value();
+    run.value += 1.0F;
+    run.save();
+    last += 1.0F;
+    CHECK(checkpoints_in(dir / "run").size() <= 3);
+  }
+  CHECK(last >= 12);
+}
+
+TEST_CASE("temporary files of dead writers go when a manager comes", "[manager]") {
+  TempDir dir;
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    Writer writer{dir / "ckpt-1.ckpt", {.durable = false}};
+    const float value = 1;
+    writer.add<float>("v", {}, std::span{&value, 1});
+    ::_exit(0);  // without destructors
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  REQUIRE(temporaries_in(dir.path()) == 1);
+  Writer living{dir / "other.ckpt", {.durable = false}};
+  LogCapture log;
+  Run run{dir.path()};
+  CHECK(temporaries_in(dir.path()) == 1);  // the living writer's
+  CHECK(log.infos.size() == 1);
+  living.commit();
+  CHECK(checkpoints_in(dir.path()) == Paths{"other.ckpt"});
+}

@@ -1,0 +1,148 @@
+// New files that appear whole or not at all, whatever the sizes of the pieces.
+#include "os/replacement_file.hpp"
+
+#include "os/block_writer.hpp"
+#include "os/directory.hpp"
+
+#include <catch2/catch.hpp>
+#include <fcntl.h>
+#include <support/errors.hpp>
+#include <support/files.hpp>
+#include <support/temp_dir.hpp>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+using namespace ckpt;
+using namespace ckpt::test;
+using os::BlockWriter;
+using os::ReplacementFile;
+
+TEST_CASE("pieces of any size make the file") {
+  const TempDir dir;
+  constexpr std::size_t kBlock = BlockWriter::kBlockBytes;
+  std::mt19937 random{5};
+  for (const bool durable : {true, false}) {
+    for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{4096}, kBlock - 1, kBlock, kBlock + 1,
+                                   5 * kBlock + 4095, 9 * kBlock}) {
+      const Bytes data = random_bytes(size, size);
+      ReplacementFile file{dir / "a", {.durable = durable, .expected_bytes = size / 2}};
+      for (std::size_t done = 0; done < size;) {
+        const std::size_t part = std::min<std::size_t>(random() % 2'000'000, size - done);
+        file.append(std::span{data}.subspan(done, part));
+        done += part;
+      }
+      CHECK(file.size() == size);
+      CHECK(temporaries_in(dir.path()) == 1);
+      file.commit(true);
+      CHECK(names_in(dir.path()) == std::vector<std::string>{"a"});
+      CHECK(read_file(dir / "a") == data);
+    }
+  }
+}
+
+TEST_CASE("zeros between pieces") {
+  const TempDir dir;
+  for (const bool durable : {true, false}) {
+    Bytes wanted;
+    ReplacementFile file{dir / "a", {.durable = durable}};
+    for (const std::size_t size : {1U, 300'000U, 5U, 4'194'304U, 77U, 1'000'000U}) {
+      const Bytes data = random_bytes(size, size);
+      file.append(data);
+      file.append_zeros(size / 3);
+      wanted.insert(wanted.end(), data.begin(), data.end());
+      wanted.resize(wanted.size() + size / 3);
+    }
+    file.commit(true);
+    CHECK(read_file(dir / "a") == wanted);
+  }
+}
+
+TEST_CASE("without commit nothing stays") {
+  const TempDir dir;
+  write_file(dir / "a", "old");
+  {
+    ReplacementFile file{dir / "a", {}};
+    file.append(random_bytes(9'000'000, 1));
+    CHECK(read_file(dir / "a") == to_bytes("old"));
+  }
+  CHECK(names_in(dir.path()) == std::vector<std::string>{"a"});
+  CHECK(read_file(dir / "a") == to_bytes("old"));
+}
+
+TEST_CASE("commit without the right to replace") {
+  const TempDir dir;
+  write_file(dir / "a", "old");
+  {
+    ReplacementFile file{dir / "a", {}};
+    file.append(to_bytes("new"));
+    CKPT_CHECK_CODE(ErrorCode::already_exists, file.commit(false));
+  }
+  CHECK(names_in(dir.path()) == std::vector<std::string>{"a"});
+  CHECK(read_file(dir / "a") == to_bytes("old"));
+}
+
+TEST_CASE("the temporary of a living writer is not taken for stale, one of an abandoned writer is gone") {
+  const TempDir dir;
+  const os::Directory directory = os::Directory::open(dir.path());
+  {
+    ReplacementFile file{dir / "a", {}};
+    CHECK(os::remove_stale_temporaries(directory).empty());
+    CHECK(temporaries_in(dir.path()) == 1);
+    file.append(to_bytes("x"));
+    file.commit(true);
+  }
+  CHECK(names_in(dir.path()) == std::vector<std::string>{"a"});
+}
+
+TEST_CASE("writers and those who clean up do not disturb each other") {
+  const TempDir dir;
+  std::atomic<bool> ending{false};
+  std::thread cleaner{[&] {
+    const os::Directory directory = os::Directory::open(dir.path());
+    while (!ending) os::remove_stale_temporaries(directory);
+  }};
+  std::vector<std::thread> writers;
+  std::atomic<int> failures{0};
+  for (int w = 0; w < 4; ++w) {
+    writers.emplace_back([&, w] {
+      for (int i = 0; i < 200; ++i) {
+        try {
+          os::write_file_atomically(dir / ("f" + std::to_string(w)), to_bytes(std::to_string(i)), false);
+        } catch (const Error&) {
+          ++failures;
+        }
+      }
+    });
+  }
+  for (std::thread& writer : writers) writer.join();
+  ending = true;
+  cleaner.join();
+  CHECK(failures == 0);
+  CHECK(names_in(dir.path()) == std::vector<std::string>{"f0", "f1", "f2", "f3"});
+  for (int w = 0; w < 4; ++w) CHECK(read_file(dir / ("f" + std::to_string(w))) == to_bytes("199"));
+}
+
+TEST_CASE("an error of a writing thread surfaces") {
+  // A descriptor that cannot be written to stands for a device that fails.
+  const int fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  {
+    BlockWriter writer{fd};
+    int submitted = 0;
+    for (; submitted < 100; ++submitted) {
+      std::byte* block = writer.acquire();
+      if (block == nullptr) break;
+      std::fill_n(block, 4096, std::byte{1});
+      writer.submit(block, 4096, static_cast<std::uint64_t>(submitted) * 4096);
+    }
+    CHECK(submitted < 100);
+    CHECK(writer.finish() == EBADF);
+  }
+  ::close(fd);
+}

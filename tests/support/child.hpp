@@ -1,0 +1,124 @@
+// Parts of a test that need a process of their own: to be killed, to lose rights, or to mount a file system.
+#pragma once
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <exception>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace ckpt::test {
+
+/// What a child's function returns when the machine does not allow the test.
+inline constexpr std::string_view kSkipped = "SKIPPED: ";
+
+struct ChildResult {
+  int exit_status = -1;  ///< or -1
+  int signal = 0;        ///< that ended it, or 0
+  std::string text;      ///< what its function returned: empty when all was well
+};
+
+inline ChildResult wait_for(pid_t child) {
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  ChildResult result;
+  if (WIFEXITED(status)) result.exit_status = WEXITSTATUS(status);
+  if (WIFSIGNALED(status)) result.signal = WTERMSIG(status);
+  return result;
+}
+
+/// Runs `body` in a forked process. It returns a text that says what is wrong, empty when nothing is; assertions of
+/// the test belong into the parent.
+template <typename Body>
+ChildResult run_child(Body&& body) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("pipe");
+  std::cout.flush();
+  const pid_t child = ::fork();
+  if (child < 0) throw std::runtime_error("fork");
+  if (child == 0) {
+    std::string text;
+    try {
+      text = std::forward<Body>(body)();
+    } catch (const std::exception& error) {
+      text = std::string{"exception: "} + error.what();
+    }
+    for (std::string_view rest = text; !rest.empty();) {
+      const ssize_t written = ::write(ends[1], rest.data(), rest.size());
+      if (written <= 0) break;
+      rest.remove_prefix(static_cast<std::size_t>(written));
+    }
+    ::_exit(0);
+  }
+  ::close(ends[1]);
+  std::string text;
+  char buffer[4096];
+  for (ssize_t got = 0; (got = ::read(ends[0], buffer, sizeof buffer)) != 0;) {
+    if (got > 0) text.append(buffer, static_cast<std::size_t>(got));
+    if (got < 0 && errno != EINTR) break;
+  }
+  ::close(ends[0]);
+  ChildResult result = wait_for(child);
+  result.text = std::move(text);
+  return result;
+}
+
+/// True, and said aloud, when the child could not do its test here.
+inline bool skipped(const ChildResult& result) {
+  if (!std::string_view{result.text}.starts_with(kSkipped)) return false;
+  std::cout << result.text << std::endl;
+  return true;
+}
+
+inline std::string skip(std::string_view why) {
+  return std::string{kSkipped} + std::string{why} + " (" + std::strerror(errno) + ")";
+}
+
+/// In a child: gives the process mounts of its own, so that what it mounts goes with it. Without root it tries a user
+/// namespace. False when the machine refuses.
+inline bool own_mounts() {
+  const bool root = ::geteuid() == 0;
+  const std::string uid_map = "0 " + std::to_string(::geteuid()) + " 1";
+  const std::string gid_map = "0 " + std::to_string(::getegid()) + " 1";
+  if (::unshare(CLONE_NEWNS | (root ? 0 : CLONE_NEWUSER)) != 0) return false;
+  if (!root) {
+    std::ofstream{"/proc/self/setgroups"} << "deny";
+    std::ofstream{"/proc/self/uid_map"} << uid_map;
+    std::ofstream{"/proc/self/gid_map"} << gid_map;
+  }
+  return ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+}
+
+/// In a child with own_mounts(): an empty file system of that many bytes.
+inline bool mount_tmpfs(const std::filesystem::path& where, std::size_t bytes) {
+  std::filesystem::create_directories(where);
+  const std::string options = "mode=0777,size=" + std::to_string(bytes);
+  return ::mount("tmpfs", where.c_str(), "tmpfs", 0, options.c_str()) == 0;
+}
+
+inline bool make_read_only(const std::filesystem::path& where) {
+  return ::mount(nullptr, where.c_str(), nullptr, MS_REMOUNT | MS_RDONLY, nullptr) == 0;
+}
+
+/// In a child: from here on without the rights of root. False when the machine refuses.
+inline bool drop_rights() {
+  constexpr uid_t kNobody = 65534;
+  if (::geteuid() != 0) return true;
+  return ::setgid(kNobody) == 0 && ::setuid(kNobody) == 0;
+}
+
+}  // namespace ckpt::test

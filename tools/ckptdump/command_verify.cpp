@@ -1,0 +1,134 @@
+// ckptdump verify: is every byte of the file what was written?
+#include "commands.hpp"
+#include "describe.hpp"
+#include "input.hpp"
+#include "progress.hpp"
+#include "text.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace ckptdump {
+namespace {
+
+struct Result {
+  ckpt::VerifyReport report;
+  std::size_t checked = 0;  // tensors that were checked
+  double seconds = 0;
+};
+
+Result verify_whole(Context& context, const ckpt::Reader& reader) {
+  Progress progress{context.options};
+  ckpt::VerifyOptions options;
+  options.progress = [&](std::uint64_t done, std::uint64_t total) { progress.update(done, total); };
+  Result result;
+  result.report = reader.verify(options);
+  result.checked = reader.size();
+  return result;
+}
+
+// With filters: the data of those tensors, and what of the index leads to them.
+Result verify_selected(Context& context, const ckpt::Reader& reader) {
+  std::vector<std::size_t> indices;
+  std::uint64_t total = 0;
+  for_each_selected(context, reader, [&](std::size_t index, const ckpt::TensorInfo& tensor) {
+    indices.push_back(index);
+    total += tensor.stored_bytes;
+  });
+  Progress progress{context.options};
+  Result result;
+  result.report.tensors = reader.size();
+  for (const std::size_t index : indices) {
+    try {
+      reader.verify_tensor(index);
+    } catch (const ckpt::Error& error) {
+      if (error.code() != ckpt::ErrorCode::corrupt) throw;
+      result.report.problems.push_back(error);
+      ++result.report.damaged_tensors;
+    }
+    ++result.checked;
+    result.report.bytes += reader.info(index).stored_bytes;
+    progress.update(result.report.bytes, total);
+  }
+  return result;
+}
+
+std::string amount_text(const Result& result, Units units) {
+  constexpr double kShortest = 0.001;  // below it a rate says nothing
+  std::string text =
+      fmt::format("{}, verified in {}", format_bytes(result.report.bytes, units), format_seconds(result.seconds));
+  if (result.seconds < kShortest) return text;
+  const auto rate = static_cast<std::uint64_t>(static_cast<double>(result.report.bytes) / result.seconds);
+  return text + fmt::format(" ({}/s)", format_bytes(rate, units));
+}
+
+void print_text(Context& context, const std::string& file, const Result& result) {
+  constexpr std::size_t kMostProblems = 20;
+  const ckpt::VerifyReport& report = result.report;
+  const std::string whose = context.options.files.size() > 1 ? escape(file) + ": " : "";
+  if (report.ok()) {
+    if (context.options.quiet) return;
+    context.out.print("{}{} of {} tensors, {}\n", whose, result.checked, report.tensors,
+                      amount_text(result, context.options.units));
+    return;
+  }
+  const std::size_t shown =
+      context.options.verbose ? report.problems.size() : std::min(report.problems.size(), kMostProblems);
+  for (std::size_t i = 0; i < shown; ++i) {
+    const ckpt::Error& problem = report.problems[i];
+    const std::string where = problem.details().file.empty() ? escape(file) + ": " : "";
+    context.out.print("{}{}\n", where, context.style.bad(escape_message(problem.what())));
+  }
+  if (shown < report.problems.size()) {
+    context.out.print("{}: {} more problems; -v shows them all\n", escape(file), report.problems.size() - shown);
+  }
+  if (context.options.quiet) return;
+  context.out.print("{}: {} of {} tensors damaged, {}\n", escape(file), report.damaged_tensors, result.checked,
+                    amount_text(result, context.options.units));
+}
+
+void write_json(JsonWriter& json, const Result& result) {
+  const ckpt::VerifyReport& report = result.report;
+  json.member("ok", report.ok());
+  json.member("tensors", report.tensors);
+  json.member("checked", result.checked);
+  json.member("damaged", report.damaged_tensors);
+  json.member("bytes", report.bytes);
+  json.member("seconds", result.seconds);
+  json.begin_array("problems");
+  for (const ckpt::Error& problem : report.problems) {
+    json.begin_object();
+    write_error_members(json, problem);
+    json.end();
+  }
+  json.end();
+}
+
+ExitCode check(Context& context, const std::string& file) {
+  // Explicit reads: an I/O error of the device is then an error, not a signal.
+  const ckpt::Reader reader = open_checkpoint(file, {.mode = ckpt::ReadMode::read});
+  const auto start = std::chrono::steady_clock::now();
+  Result result = context.filter.selects_all() ? verify_whole(context, reader) : verify_selected(context, reader);
+  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (context.options.json) {
+    write_json(context.json, result);
+  } else {
+    print_text(context, file, result);
+  }
+  ExitCode code = ExitCode::ok;
+  for (const ckpt::Error& problem : result.report.problems) code = worse(code, exit_code_of(problem.code()));
+  return code;
+}
+
+}  // namespace
+
+ExitCode run_verify(Context& context) {
+  return run_on_files(context, "verify", [&](const std::string& file) { return check(context, file); });
+}
+
+}  // namespace ckptdump

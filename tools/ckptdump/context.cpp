@@ -1,0 +1,119 @@
+#include "context.hpp"
+
+#include "text.hpp"
+
+#include <ckpt/log.hpp>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <string_view>
+#include <utility>
+
+namespace ckptdump {
+namespace {
+
+void print_error_line(const std::string& line) { std::fwrite(line.data(), 1, line.size(), stderr); }
+
+ExitCode guard(Context& context, const std::string& file, const std::function<ExitCode(const std::string&)>& body) {
+  const std::size_t depth = context.json.depth();
+  try {
+    return body(file);
+  } catch (const ckpt::Error& error) {
+    if (context.options.json) {
+      context.json.close_to(depth);
+      context.json.begin_object("error");
+      write_error_members(context.json, error);
+      context.json.end();
+    }
+    report_error(context, file, error);
+    return exit_code_of(error.code());
+  }
+}
+
+}  // namespace
+
+ExitCode exit_code_of(ckpt::ErrorCode code) noexcept {
+  switch (code) {
+    case ckpt::ErrorCode::corrupt:
+      return ExitCode::failed;
+    case ckpt::ErrorCode::unsupported:
+    case ckpt::ErrorCode::limit:
+      return ExitCode::unknown;
+    default:
+      return ExitCode::error;
+  }
+}
+
+Context::Context(Options options_given)
+    : options{std::move(options_given)},
+      filter{options.include, options.exclude},
+      style{wants_color(options.color, ::isatty(STDOUT_FILENO) == 1) && !options.json},
+      error_style{wants_color(options.color, ::isatty(STDERR_FILENO) == 1)} {}
+
+void report_error(Context& context, const std::string& file, const ckpt::Error& error) {
+  context.out.flush();
+  std::string line = context.error_style.bad("ckptdump:") + " ";
+  if (error.details().file.empty()) line += escape(file) + ": ";
+  print_error_line(line + escape_message(error.what()) + "\n");
+}
+
+void report_warning(Context& context, std::string_view message) {
+  if (context.options.quiet) return;
+  print_error_line(context.error_style.bold("ckptdump:") + " warning: " + escape_message(message) + "\n");
+}
+
+ExitCode run_on_file(Context& context, std::string_view command,
+                     const std::function<ExitCode(const std::string&)>& body) {
+  const std::string& file = context.options.files.front();
+  if (context.options.json) {
+    context.json.begin_document(command);
+    context.json.text_member("file", file);
+  }
+  const ExitCode code = guard(context, file, body);
+  if (context.options.json) context.json.end_document();
+  return code;
+}
+
+ExitCode run_on_files(Context& context, std::string_view command,
+                      const std::function<ExitCode(const std::string&)>& body) {
+  ExitCode code = ExitCode::ok;
+  JsonWriter& json = context.json;
+  const bool wants_json = context.options.json;
+  if (wants_json) {
+    json.begin_document(command);
+    json.begin_array("files");
+  }
+  for (const std::string& file : context.options.files) {
+    if (wants_json) {
+      json.begin_object();
+      json.text_member("file", file);
+    }
+    code = worse(code, guard(context, file, body));
+    if (wants_json) json.end();
+  }
+  if (wants_json) json.end_document();
+  return code;
+}
+
+std::size_t for_each_selected(Context& context, const ckpt::Reader& reader,
+                              const std::function<void(std::size_t, const ckpt::TensorInfo&)>& use) {
+  std::size_t selected = 0;
+  const bool all = context.filter.selects_all();
+  for (std::size_t i = 0; i < reader.size() && !context.out.closed(); ++i) {
+    const ckpt::TensorInfo info = reader.info(i);
+    if (!all && !context.filter.selects(info.path)) continue;
+    ++selected;
+    use(i, info);
+  }
+  if (selected == 0 && reader.size() != 0 && !all && !context.out.closed()) {
+    throw ckpt::Error{ckpt::ErrorCode::invalid_argument,
+                      {.problem = "no tensor matches the patterns",
+                       .file = reader.path(),
+                       .advice = "'ckptdump ls FILE' lists all paths"}};
+  }
+  return selected;
+}
+
+}  // namespace ckptdump

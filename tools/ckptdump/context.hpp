@@ -1,0 +1,51 @@
+// What every command works with: the options, the output, and how a failure of one file is told.
+#pragma once
+
+#include "format.hpp"
+#include "glob.hpp"
+#include "json.hpp"
+#include "options.hpp"
+#include "output.hpp"
+
+#include <ckpt/error.hpp>
+#include <ckpt/reader.hpp>
+
+#include <cstddef>
+#include <functional>
+#include <string>
+
+namespace ckptdump {
+
+struct Context {
+  explicit Context(Options options_given);
+
+  Options options;
+  Filter filter;
+  Output out;
+  JsonWriter json{out};
+  Style style;        ///< of standard output
+  Style error_style;  ///< of standard error
+};
+
+/// One line on standard error: "ckptdump: FILE: ...". What is printed on standard output comes first.
+void report_error(Context& context, const std::string& file, const ckpt::Error& error);
+
+/// "ckptdump: warning: ..." on standard error, unless quiet.
+void report_warning(Context& context, std::string_view message);
+
+/// The JSON document of a command about one file: `body` fills the open object. Errors are reported, and become the
+/// member "error".
+ExitCode run_on_file(Context& context, std::string_view command,
+                     const std::function<ExitCode(const std::string&)>& body);
+
+/// The same for any number of files, each an object of the array "files".
+ExitCode run_on_files(Context& context, std::string_view command,
+                      const std::function<ExitCode(const std::string&)>& body);
+
+/// Calls `use` with index and TensorInfo of every selected tensor in path order, until nobody reads the output. Returns
+/// how many were selected. Throws ckpt::Error when filters select none of a file that has some, so that a misspelt
+/// pattern does not look like success.
+std::size_t for_each_selected(Context& context, const ckpt::Reader& reader,
+                              const std::function<void(std::size_t, const ckpt::TensorInfo&)>& use);
+
+}  // namespace ckptdump

@@ -1,0 +1,29 @@
+// Tensors in words, and as JSON members.
+#pragma once
+
+#include "json.hpp"
+
+#include <ckpt/reader.hpp>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace ckptdump {
+
+/// "f32", a block type's own name, or "dtype 200" for one that this version does not know.
+std::string dtype_name(const ckpt::TensorInfo& tensor);
+
+/// "raw", "zstd", or "codec 7".
+std::string codec_name(ckpt::Compression compression);
+
+/// Numbers that the tensor holds: 0 for text, and for an alias, whose numbers its owner counts.
+std::uint64_t parameters_of(const ckpt::TensorInfo& tensor);
+
+/// Bytes of the tensor's data: 0 for an alias.
+std::uint64_t own_bytes_of(const ckpt::TensorInfo& tensor);
+
+/// Everything that the index says of a tensor, as members of the open object.
+void write_tensor_members(JsonWriter& json, const ckpt::Reader& reader, const ckpt::TensorInfo& tensor);
+
+}  // namespace ckptdump
