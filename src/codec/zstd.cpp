@@ -41,13 +41,17 @@ struct ZstdCompressor::State {
   std::unique_ptr<ZSTD_CCtx, FreeContext> context;
 };
 
-ZstdCompressor::ZstdCompressor(int level) : state_{std::make_unique<State>()} {
+void require_zstd_level(int level) {
   if (level < -7 || level > ZSTD_maxCLevel()) {
     throw Error{ErrorCode::invalid_argument,
                 {.problem = "unknown compression level",
                  .expected = "-7 to " + std::to_string(ZSTD_maxCLevel()),
                  .found = std::to_string(level)}};
   }
+}
+
+ZstdCompressor::ZstdCompressor(int level) : state_{std::make_unique<State>()} {
+  require_zstd_level(level);
   state_->context.reset(ZSTD_createCCtx());
   if (!state_->context) throw std::bad_alloc{};
   ZSTD_CCtx_setParameter(state_->context.get(), ZSTD_c_compressionLevel, level);

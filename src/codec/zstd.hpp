@@ -8,10 +8,13 @@
 
 namespace ckpt::codec {
 
+/// Throws invalid_argument when zstd does not know the level.
+void require_zstd_level(int level);
+
 /// Compresses chunks. Keeps its working memory between calls; one thread at a time.
 class ZstdCompressor {
  public:
-  /// Throws invalid_argument when zstd does not know the level.
+  /// Throws as require_zstd_level.
   explicit ZstdCompressor(int level);
   ~ZstdCompressor();
 

@@ -137,7 +137,6 @@ std::shared_ptr<Node> Plan::live(const Restoration& restoration, std::uint32_t f
 
 void Plan::prepare() {
   std::vector<Error> mismatches;
-  std::string paths;
   for (const Assignment& assignment : assignments_) {
     try {
       require_tensor(*assignment.restoration, assignment.file_node, assignment.variable->dtype,

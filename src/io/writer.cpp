@@ -54,10 +54,19 @@ std::int64_t now_ns() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
 }
 
+void require_known(Compression compression) {
+  if (compression != Compression::none && compression != Compression::zstd) refuse("unknown compression");
+}
+
 format::Geometry geometry_of(const WriterOptions& options) {
-  const format::Geometry geometry{options.chunk_bytes, options.small_alignment, options.large_alignment};
-  if (const char* reason = format::why_not_a_geometry(geometry)) refuse(reason);
-  return geometry;
+  return {options.chunk_bytes, options.small_alignment, options.large_alignment};
+}
+
+WriterOptions checked(WriterOptions options) {
+  if (const char* reason = format::why_not_a_geometry(geometry_of(options))) refuse(reason);
+  require_known(options.compression);
+  codec::require_zstd_level(options.compression_level);
+  return options;
 }
 
 }  // namespace
@@ -66,7 +75,7 @@ class Writer::Impl {
  public:
   Impl(std::filesystem::path path, WriterOptions options)
       : path_{std::move(path)},
-        options_{std::move(options)},
+        options_{checked(std::move(options))},
         geometry_{geometry_of(options_)},
         index_{geometry_, codec::xxh3},
         file_{std::make_unique<os::ReplacementFile>(
@@ -111,6 +120,7 @@ class Writer::Impl {
                    .found = std::to_string(*size_bytes)}};
     }
     const Compression compression = options.compression.value_or(options_.compression);
+    require_known(compression);
     codec::ZstdCompressor* compressor = nullptr;
     if (compression == Compression::zstd) {
       if (!compressor_) compressor_.emplace(options_.compression_level);
