@@ -129,7 +129,7 @@ class Checkpoint:
             start, count = at + offset + 4, self._number("I", at + offset) if at else 0
             self.vectors[name], self.count[name] = (start, struct.Struct("<" + code)), count
             good, end = start % max(map(struct.calcsize, code)) == 0, start + count * self.vectors[name][1].size
-            check(at and good and end <= len(self.index) or not count and (at or entry >= 10), f"index: bad vector {name}")
+            check(at and good and end <= len(self.index) or not count and (at or entry >= 10), f"index: bad {name}")
         check(not self.count["files"] and not self.count["boxes"], "unsupported: external files or boxes")
 
     def _range(self, name, first, count):
@@ -155,8 +155,7 @@ class Checkpoint:
         good = block is not None if name == "block" else t["block"] == NONE
         check(good and t["dtype"] != 0, f"{what!r}: bad dtype or block")
         bits, per = (block["bytes"] * 8, block["elements"]) if block else (BITS[NAMES.index(name)], 1)
-        least = 8 * (elements + 1) if name in ("string", "bytes") else 0
-        good = elements * bits == size * 8 * per and elements % per == 0 if bits else size >= least
+        good = not bits or elements * bits == size * 8 * per and elements % per == 0
         check(good, f"{what!r}: size does not fit dtype and shape")
         check(t["codec"] <= 1, f"unsupported: {what!r} has codec {t['codec']}")
         t["owner"] = owner = t if t["alias_of"] == NONE else (self.tensors[t["alias_of"]:t["alias_of"] + 1] or [t])[0]
@@ -170,7 +169,7 @@ class Checkpoint:
         good = t["blob_size"] == sum(t["frames"]) and self.required & ZSTD and size if t["codec"] else (
             t["blob_size"] == size and t["first_frame"] == 0)
         good = good and t["chunk_count"] == -(-size // self.chunk_size) and t["blob_offset"] % t["alignment"] == 0
-        return check(good and 64 <= t["blob_offset"] <= self.index_offset - t["blob_size"], f"{what!r}: bad size or place")
+        return check(good and 64 <= t["blob_offset"] <= self.index_offset - t["blob_size"], f"{what!r}: bad blob")
 
     def data(self, tensor):
         """All bytes of a tensor, checked: section 4."""
@@ -202,6 +201,7 @@ class Checkpoint:
         data, name, bits = self.data(t), t["dtype_name"], BITS[NAMES.index(t["dtype_name"])]
         if name in ("string", "bytes"):
             split = 8 * (t["elements"] + 1)
+            check(len(data) >= split, f"{t['path']!r}: too small for its offsets")
             ends, rest = [v for v, in struct.iter_unpack("<Q", data[:split])], data[split:]
             check(ends[0] == 0 and ends == sorted(ends) and ends[-1] == len(rest), f"{t['path']!r}: bad offsets")
             items = [rest[a:b] for a, b in zip(ends, ends[1:])]
@@ -264,7 +264,7 @@ class Checkpoint:
             check(not any(self.file[start:end]), f"padding from {start} to {end} is not zero")
             end += t["blob_size"]
             if t is not last:
-                self.values(t) if t["dtype_name"] in ("string", "bytes") else self.data(t)
+                self.data(t)
         return self
 
 

@@ -40,27 +40,30 @@ run() {
 }
 
 # temporaries DIRECTORY: the files of saves that are in progress, or were when their process was killed.
-temporaries() { local files=("$1"/.*.ckpt.*.tmp) && printf '%s\n' "${files[@]}"; }
+temporaries() { local files=("$1"/.*.tmp) && printf '%s\n' "${files[@]}"; }
 
-# kill_while_saving DIRECTORY MAX_SAVES PROGRAM [ARGUMENT...]: starts or resumes the run and kills the process at a
-# random moment of a random save, of which there are MAX_SAVES to choose from: as soon as that save's temporary file is
-# seen, or up to a few milliseconds later. Fails when the run came to its end before. Counts `kills`, and in `hits`
-# those that left half a file behind; the others came between the rename and the next save.
+# kill_while_saving DIRECTORY MAX_SAVES PROGRAM [ARGUMENT...]: starts or resumes the run, and stops it again and again at
+# random moments. When one of them falls into a save, whose temporary file is there, the process is killed as it stands;
+# or it goes on, to be killed in a later save: up to MAX_SAVES are drawn. Fails when the run came to its end before.
+# Counts `kills`, and in `halves` those that left half a checkpoint; the others hit the manager's state file.
 kill_while_saving() {
-  local directory=$1 saves_left=$((1 + RANDOM % $2)) seen old file wait_loops status=0
+  local directory=$1 saves_left=$((1 + RANDOM % $2)) seen file state spins status=0
   shift 2
-  old=$(temporaries "$directory")
-  seen=$old
+  seen=$(temporaries "$directory")
   run "$directory" "$@" &
   child=$!
-  while kill -0 "$child" 2>/dev/null; do
-    for file in "$directory"/.*.ckpt.*.tmp; do
+  while kill -STOP "$child" 2>/dev/null; do
+    while { read -r _ _ state _ <"/proc/$child/stat"; } 2>/dev/null && [[ $state == [RSD] ]]; do :; done
+    for file in "$directory"/.*.tmp; do
       [[ $seen != *"$file"* ]] || continue
       seen+=$file saves_left=$((saves_left - 1))
-      ((saves_left <= 0)) || continue
-      for ((wait_loops = RANDOM % (1 + RANDOM % 4000); wait_loops > 0; --wait_loops)); do :; done
-      kill -KILL "$child" 2>/dev/null || true
+      ((saves_left == 0)) || continue
+      kill -KILL "$child"
+      kills=$((kills + 1))
+      [[ $file != *.ckpt.* ]] || halves=$((halves + 1))
     done
+    kill -CONT "$child" 2>/dev/null || true
+    for ((spins = RANDOM % 1000; spins > 0; --spins)); do :; done
   done
   wait "$child" 2>/dev/null || status=$?
   child=
@@ -69,25 +72,20 @@ kill_while_saving() {
     tail -n 3 "$directory.output" >&2
     fail "instead of being killed, $1 ended with status $status"
   fi
-  kills=$((kills + 1))
-  for file in "$directory"/.*.ckpt.*.tmp; do
-    [[ $old == *"$file"* ]] || hits=$((hits + 1))
-  done
 }
 
 # run_killed DIRECTORY MAX_SAVES PROGRAM [ARGUMENT...]: a run that is killed up to 12 times before it may finish. It
-# begins again, in an empty directory, if no kill hit the middle of a save or no process took the run up from a
-# checkpoint.
+# begins again, in an empty directory, if no kill left half a checkpoint or no process took the run up from a whole one.
 run_killed() {
   local directory=$1 attempt
   for attempt in {1..10}; do
     rm -rf "$directory" "$directory".*
-    kills=0 hits=0
+    kills=0 halves=0
     while ((kills < 12)) && kill_while_saving "$@"; do :; done
     [[ -s $directory.final ]] || (run "$directory" "${@:3}") || fail "$(tail -n 3 "$directory.output")"
-    if ((hits > 0)) && grep -q '^starting at step [1-9]' "$directory.output"; then return 0; fi
+    if ((halves > 0)) && grep -q '^starting at step [1-9]' "$directory.output"; then return 0; fi
   done
-  fail "in $attempt runs no kill hit the middle of a save, or none was resumed"
+  fail "in $attempt runs no kill left half a checkpoint, or no process resumed"
 }
 
 # show TITLE MAX_SAVES TREE_COMMAND PROGRAM [ARGUMENT...]
@@ -102,9 +100,9 @@ show() {
   (run "$whole" "$@") || fail "$(tail -n 3 "$whole.output")"
   grep -E '^(step|test)' "$whole.output" | indented
 
-  say '  again, killed with SIGKILL at random moments of its saves, and resumed by a new process each time:'
+  say '  again, killed with SIGKILL at random moments while it saves, and resumed by a new process each time:'
   run_killed "$killed" "$max_saves" "$@"
-  say "      killed $kills times, $hits of them with half a file written"
+  say "      killed $kills times, $halves of them with half a checkpoint written"
   say "      the processes started at steps" $(sed -n 's/^starting at step \([0-9]*\) .*/\1/p' "$killed.output")
   compare "$whole" "$killed"
 

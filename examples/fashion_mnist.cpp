@@ -32,6 +32,10 @@
 
 namespace {
 
+constexpr const char* kUsage =
+    "usage: fashion_mnist DIRECTORY [--epochs N] [--steps N] [--save-every N] "
+    "[--losses FILE] [--final FILE] [--data DIRECTORY]";
+
 using example::Matrix;
 
 constexpr std::size_t kBatch = 100;
@@ -47,6 +51,10 @@ struct Samples {
 
 /// `set` is "train" or "t10k".
 Samples load(const std::filesystem::path& directory, const std::string& set) {
+  if (!std::filesystem::is_directory(directory)) {
+    throw std::runtime_error{directory.string() +
+                             ": no such directory; install Debian's dataset-fashion-mnist, or name one with --data"};
+  }
   example::Idx images = example::read_idx(directory / (set + "-images-idx3-ubyte.gz"), 3);
   example::Idx labels = example::read_idx(directory / (set + "-labels-idx1-ubyte.gz"), 1);
   if (images.dims[0] != labels.dims[0] || std::ranges::max(labels.elements) >= kClasses) {
@@ -182,6 +190,9 @@ int main(int argc, char** argv) {
     });
     train(example::Options{argc, argv, {"--epochs", "--steps", "--save-every", "--losses", "--final", "--data"}});
     return 0;
+  } catch (const std::invalid_argument& error) {
+    std::fprintf(stderr, "fashion_mnist: %s\n%s\n", error.what(), kUsage);
+    return 2;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "fashion_mnist: %s\n", error.what());
     return 1;

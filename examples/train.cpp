@@ -20,11 +20,14 @@
 #include <cstdio>
 #include <exception>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <thread>
 
 namespace {
+
+constexpr const char* kUsage = "usage: train DIRECTORY [--steps N] [--losses FILE] [--final FILE] [--pause-ms N]";
 
 constexpr std::size_t kBatch = 2;
 constexpr std::size_t kUnits = 5;
@@ -148,6 +151,9 @@ int main(int argc, char** argv) {
     });
     train(example::Options{argc, argv, {"--steps", "--losses", "--final", "--pause-ms"}});
     return 0;
+  } catch (const std::invalid_argument& error) {
+    std::fprintf(stderr, "train: %s\n%s\n", error.what(), kUsage);
+    return 2;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "train: %s\n", error.what());
     return 1;

@@ -39,7 +39,7 @@ void Checkpoint::track(std::string_view name, const Child& child) {
 
 std::filesystem::path Checkpoint::save(const std::filesystem::path& prefix, const SaveOptions& options) {
   Variable<std::int64_t> counter = save_counter();
-  ++counter;
+  counter = graph::next_number(counter);
   std::filesystem::path path = prefix;
   path += "-" + std::to_string(counter.value()) + ".ckpt";
   return write(path, options);

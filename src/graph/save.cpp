@@ -6,6 +6,7 @@
 #include <ckpt/error.hpp>
 
 #include <cstring>
+#include <limits>
 #include <utility>
 
 namespace ckpt::graph {
@@ -96,6 +97,16 @@ Variable<std::int64_t> save_counter(const CheckpointState& state) {
   auto variable = create_variable(*root, kSaveCounterName, DType::i64, Shape{}, {});
   own_memory(*variable);
   return Variable<std::int64_t>{Access::variable(std::move(variable))};
+}
+
+std::int64_t next_number(const Variable<std::int64_t>& counter) {
+  const std::int64_t last = counter.value();
+  if (last >= 0 && last < std::numeric_limits<std::int64_t>::max()) return last + 1;
+  throw Error{ErrorCode::limit,
+              {.problem = "the save counter cannot be incremented",
+               .object = kSaveCounterName,
+               .found = std::to_string(last),
+               .advice = "set Checkpoint::save_counter() to a sound number"}};
 }
 
 }  // namespace ckpt::graph

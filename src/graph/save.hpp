@@ -27,4 +27,7 @@ RestoreStatus restore_with_counter(CheckpointState& state, Reader reader, const 
 /// The counter of saves, created if need be.
 Variable<std::int64_t> save_counter(const CheckpointState& state);
 
+/// The value after the counter's. Throws limit when there is none (a file may hold any number).
+std::int64_t next_number(const Variable<std::int64_t>& counter);
+
 }  // namespace ckpt::graph

@@ -13,7 +13,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <limits>
 #include <set>
 #include <span>
 #include <utility>
@@ -110,15 +109,12 @@ SaveResult CheckpointManager::Impl::save(std::optional<std::int64_t> wanted, Sav
                 {.problem = "the number of a checkpoint cannot be negative", .found = std::to_string(*wanted)}};
   }
   Variable<std::int64_t> counter = graph::save_counter(*checkpoint_);
-  if (counter.value() < 0 || counter.value() == std::numeric_limits<std::int64_t>::max()) {
-    throw Error{ErrorCode::limit,
-                {.problem = "the save counter cannot be incremented", .found = std::to_string(counter.value())}};
-  }
-  const std::int64_t number = wanted.value_or(counter.value() + 1);
+  const std::int64_t next = graph::next_number(counter);
+  const std::int64_t number = wanted.value_or(next);
   const std::string file = manager::checkpoint_file(options_.name, number);
   const bool replace = wanted.has_value() || may_replace(file);
   if (!replace) require_new(file);
-  ++counter;
+  counter = next;
   const std::filesystem::path path = directory_.path() / file;
   options.writer.replace = options.writer.replace && replace;
   graph::save_objects(*checkpoint_, path, options);
@@ -218,10 +214,14 @@ RestoreResult CheckpointManager::Impl::restore() {
   return result;
 }
 
-// What was restored, and what lies between it and the list, belongs to this run: it is managed from here on. Files that
-// are not newer than the list are in it or stay unmanaged.
+// A newer file than the list knows was written by this run before it was killed, and so were those in between: they are
+// managed from here on. Other files are in the list, or stay unmanaged.
 void CheckpointManager::Impl::adopt(const Entry& restored) {
-  const std::int64_t known = entries_.empty() ? -1 : entries_.back().number;
+  if (entries_.empty()) {
+    entries_.push_back({restored.file, restored.number, now()});
+    return;
+  }
+  const std::int64_t known = entries_.back().number;
   if (restored.number <= known) return;
   for (Entry& entry : manager::scan(directory_, options_.name)) {
     if (entry.number <= known || entry.number > restored.number || in_list(entry.file)) continue;

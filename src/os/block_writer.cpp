@@ -45,9 +45,9 @@ std::byte* BlockWriter::acquire() {
   if (free_.empty() && blocks_.size() < kBlocks) {
     auto* memory = static_cast<std::byte*>(std::aligned_alloc(kHugePage, kBlockBytes));
     if (memory == nullptr) throw std::bad_alloc{};
-    // Fewer faults for the caller and fewer segments for the device. A kernel without huge pages refuses, which does no
-    // harm.
-    ::madvise(memory, kBlockBytes, MADV_HUGEPAGE);
+    // Fewer faults for the caller and fewer segments for the device; a kernel without huge pages refuses, which does no
+    // harm. The first block may be all that a small file needs, and need not be cleared by the megabyte for that.
+    if (!blocks_.empty()) ::madvise(memory, kBlockBytes, MADV_HUGEPAGE);
     blocks_.emplace_back(memory);
     return memory;
   }

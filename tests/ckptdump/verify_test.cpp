@@ -33,17 +33,18 @@ TEST_CASE("a whole file verifies") {
   const TempDir directory;
   const std::string file = (directory / "sample.ckpt").string();
   write_sample(file);
+  const std::string count = std::to_string(Reader::open(file).size());
   const ToolResult result = run_tool({"verify", file});
   CHECK(result.status == 0);
   CHECK(is_one_line(result.out));
-  CHECK(result.out.starts_with("34 of 34 tensors, "));
+  CHECK(result.out.starts_with(count + " of " + count + " tensors, "));
   CHECK(has(result.out, "verified in "));
   CHECK(result.err.empty());
   CHECK(run_tool({"verify", "-q", file}).out.empty());
   const nlohmann::json document = document_of(run_tool({"verify", file, "--json"}));
   const nlohmann::json& first = document.at("files").at(0);
   CHECK(first.at("ok") == true);
-  CHECK(first.at("checked") == 34);
+  CHECK(first.at("checked") == Reader::open(file).size());
   CHECK(first.at("bytes") == std::filesystem::file_size(file));
   CHECK(first.at("problems").empty());
 }

@@ -19,7 +19,8 @@ VECTORS = {  # size of an element, and its fields
     "nodes": (16, "I:first_edge I:edge_count I:tensor I:reserved"),
     "edges": (16, "I:name_offset I:name_size I:node I:reserved"),
     "slots": (24, "I:owner I:variable I:node I:name_offset I:name_size I:reserved"),
-    "files": (24, "I:name_offset I:name_size Q:uuid_low Q:uuid_high"), "boxes": (8, "I:tensor I:dims_offset")}
+    "files": (24, "I:name_offset I:name_size Q:uuid_low Q:uuid_high"), "boxes": (8, "I:tensor I:dims_offset"),
+    "path_table": (8, "I:tag I:tensor")}
 HEADER = ("8s:magic H:major H:minor I:byte_order_mark Q:required_features Q:optional_features 16s:uuid Q:reserved "
           "Q:header_sum")
 FOOTER = "Q:index_offset Q:index_size Q:root_sum Q:file_size 16s:uuid Q:footer_sum 8s:magic"
@@ -126,7 +127,7 @@ def main(arguments):
             file.write(before + BEGIN + dump + END + after)
         return 0
     if shown != dump:
-        print(f"the dump in {arguments[2]} is not that of {arguments[0]}; run hexdump.py with --update", file=sys.stderr)
+        print(f"{arguments[2]} has another dump than that of {arguments[0]}: use --update", file=sys.stderr)
         return 1
     return 0
 

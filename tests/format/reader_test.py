@@ -43,6 +43,18 @@ def seal(data):
     struct.pack_into("<Q", data, len(data) - 16, xxh3(data[-64:-16]))
 
 
+def seal_chunk(data, checkpoint, tensor, chunk):
+    """Recomputes the sum of a chunk; the caller seals the index."""
+    rank = tensor["rank"]
+    fields = struct.pack(f"<xHB{rank}qQ", tensor["dtype"], rank, *tensor["shape"], tensor["data_size"])
+    seed = xxh3(tensor["path"].encode() + fields) + chunk
+    sizes = tensor["frames"] or [checkpoint.chunk_size] * tensor["chunk_count"]
+    start = tensor["blob_offset"] + sum(sizes[:chunk])
+    stored = data[start:min(start + sizes[chunk], tensor["blob_offset"] + tensor["blob_size"])]
+    at = checkpoint.index_offset + checkpoint.vectors["chunk_sums"][0] + 8 * (tensor["first_chunk"] + chunk)
+    struct.pack_into("<Q", data, at, xxhash.xxh3_64_intdigest(bytes(stored), seed=seed % (1 << 64)))
+
+
 class ReaderTest(unittest.TestCase):
     maxDiff = None
 
@@ -63,6 +75,9 @@ class ReaderTest(unittest.TestCase):
         except reader.CheckpointError as problem:
             return problem
         return None
+
+    def another(self, generator, byte):
+        return generator.choice((0, 1, 0x7F, 0x80, 0xFF, byte ^ 1 << generator.randrange(8)))
 
     def test_golden_files_read_as_expected(self):
         files = sorted(GOLDEN.glob("*.ckpt"))
@@ -128,7 +143,8 @@ class ReaderTest(unittest.TestCase):
         self.assertIsNone(self.use(data))
 
     def test_every_flipped_byte_is_found(self):
-        for name, step in (("small", 1), ("graph", 1), ("zstd", 5), ("dtypes", 7), ("shapes", 5), ("alignment", 41)):
+        steps = {"small": 1, "graph": 1, "zstd": 5, "dtypes": 7, "shapes": 5, "alignment": 41, "pages": 37}
+        for name, step in steps.items():
             data = bytearray((GOLDEN / f"{name}.ckpt").read_bytes())
             for position in range(0, len(data), step):
                 flip = 1 << position % 8
@@ -139,21 +155,44 @@ class ReaderTest(unittest.TestCase):
     def test_damage_under_good_sums_never_escapes(self):
         generator = random.Random(20240607)
         refused = 0
-        for name in ("small", "graph", "metadata", "zstd", "dtypes", "aliases"):
+        for name in ("small", "graph", "metadata", "zstd", "dtypes", "aliases", "pages"):
             whole = (GOLDEN / f"{name}.ckpt").read_bytes()
             offset, size = struct.unpack_from("<QQ", whole, len(whole) - 64)
-            for _ in range(300):
+            for _ in range(250):
                 data = bytearray(whole)
                 for _ in range(generator.choice((1, 1, 1, 2, 5))):
                     position = offset + generator.randrange(size)
-                    data[position] = generator.choice((0, 1, 0x7F, 0x80, 0xFF, data[position] ^ 1 << generator.randrange(8)))
+                    data[position] = self.another(generator, data[position])
                 seal(data)
                 refused += self.use(data) is not None
         self.assertGreater(refused, 900)
 
+    def test_bad_frames_and_strings_under_good_sums_never_escape(self):
+        generator = random.Random(1)
+        refused = 0
+        for name, path in (("zstd", "many_chunks"), ("zstd", "one_chunk"), ("dtypes", "t/string"),
+                           ("dtypes", "t/bytes")):
+            whole = (GOLDEN / f"{name}.ckpt").read_bytes()
+            checkpoint = reader.Checkpoint(GOLDEN / f"{name}.ckpt")
+            tensor, = (tensor for tensor in checkpoint.tensors if tensor["path"] == path)
+            for _ in range(150):
+                data = bytearray(whole)
+                position = tensor["blob_offset"] + generator.randrange(min(tensor["blob_size"], 400))
+                data[position] = self.another(generator, data[position])
+                for chunk in range(tensor["chunk_count"]):
+                    seal_chunk(data, checkpoint, tensor, chunk)
+                seal(data)
+                refused += self.use(data) is not None
+        self.assertGreater(refused, 150)
+        self.assertLess(refused, 600)  # a changed letter is another string
+
     def test_sealing_changes_nothing_in_a_whole_file(self):
         for file in GOLDEN.glob("*.ckpt"):
             data = bytearray(file.read_bytes())
+            checkpoint = reader.Checkpoint(file)
+            for tensor in checkpoint.owners:
+                for chunk in range(tensor["chunk_count"]):
+                    seal_chunk(data, checkpoint, tensor, chunk)
             seal(data)
             self.assertEqual(bytes(data), file.read_bytes(), file.name)
 

@@ -1,12 +1,11 @@
 // The golden files of version 1 are read for ever, and what they hold never changes.
+#include "models.hpp"
+
 #include <ckpt/reader.hpp>
 #include <ckpt/writer.hpp>
 
-#include <support/temp_dir.hpp>
-
-#include "models.hpp"
-
 #include <catch2/catch.hpp>
+#include <support/temp_dir.hpp>
 
 #include <algorithm>
 #include <cstring>

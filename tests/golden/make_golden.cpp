@@ -1,9 +1,9 @@
 // Writes the golden files and, from what the Reader says of them, the JSON that docs/reader.py has to print:
 //   make_golden DIRECTORY [NAME]
 // Without a name: all that are committed.
-#include <ckpt/reader.hpp>
-
 #include "models.hpp"
+
+#include <ckpt/reader.hpp>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>

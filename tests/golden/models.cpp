@@ -132,8 +132,7 @@ GoldenModel shapes() {
 
 GoldenModel opaque() {
   GoldenModel result = model("opaque");
-  result.tensors = {{"future", static_cast<DType>(200), {7}, counting(13)},
-                    {"known", DType::u8, {3}, counting(3)}};
+  result.tensors = {{"future", static_cast<DType>(200), {7}, counting(13)}, {"known", DType::u8, {3}, counting(3)}};
   return result;
 }
 
@@ -242,9 +241,10 @@ GoldenModel many(std::string name, int count, bool empty) {
 }  // namespace
 
 std::vector<GoldenModel> golden_models() {
-  std::vector<GoldenModel> models{model("empty"), small(),    dtypes(),   shapes(), opaque(),
-                                  aliases(),      zstd(),     chunks(),   alignment(), metadata(),
-                                  graph(),        many("pages", 120, false)};
+  std::vector<GoldenModel> models{model("empty"), small(),    dtypes(), shapes(),
+                                  opaque(),       aliases(),  zstd(),   chunks(),
+                                  alignment(),    metadata(), graph(),  many("pages", 120, false)};
+  models.back().aliases = {{"tied", "layer/7"}};  // the table of paths holds aliases too
   models.push_back(many("levels", 30'000, true));
   models.back().committed = false;
   return models;

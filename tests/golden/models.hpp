@@ -26,8 +26,8 @@ struct GoldenModel {
   std::vector<std::pair<std::string, std::string>> aliases{};  ///< new path, path of the owner
   Metadata metadata{};
   ObjectGraph graph{};
-  bool committed = true;    ///< in tests/golden/v1; otherwise it is too large and made when it is needed
-  bool same_bytes = true;   ///< whether writing it again gives the same bytes: not when zstd has a say
+  bool committed = true;   ///< in tests/golden/v1; otherwise it is too large and made when it is needed
+  bool same_bytes = true;  ///< whether writing it again gives the same bytes: not when zstd has a say
 };
 
 /// All of them; uuid and time are fixed.

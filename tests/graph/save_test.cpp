@@ -1,6 +1,7 @@
 #include "objects.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <optional>
 
 using namespace ckpt;
@@ -178,4 +179,15 @@ TEST_CASE("a name that the counter needs is reported", "[graph][save]") {
   Checkpoint checkpoint{{"save_counter", box}};
   CKPT_CHECK_CODE(ErrorCode::already_exists, checkpoint.save(dir / "c", quick()));
   CHECK_NOTHROW(checkpoint.write(dir / "c.ckpt", quick()));
+}
+
+TEST_CASE("a counter that a file has ruined is refused", "[graph][save][hostile]") {
+  TempDir dir;
+  Checkpoint checkpoint;
+  for (const std::int64_t value : {std::numeric_limits<std::int64_t>::max(), std::int64_t{-1}}) {
+    checkpoint.save_counter() = value;
+    CKPT_CHECK_CODE(ErrorCode::limit, checkpoint.save(dir / "c", quick()));
+    CheckpointManager manager{checkpoint, dir.path(), {.save = quick()}};
+    CKPT_CHECK_CODE(ErrorCode::limit, manager.save());
+  }
 }

@@ -89,6 +89,24 @@ TEST_CASE("a whole file outside the list is better than none", "[manager][fallba
   CHECK(std::filesystem::exists(dir / "ckpt-2.ckpt"));
 }
 
+TEST_CASE("restoring takes over the restored file and no other", "[manager][fallback]") {
+  TempDir dir;
+  make_run(dir.path(), 3);
+  {
+    Run run{dir / "empty"};
+    run.save();
+    std::filesystem::copy_file(dir / "empty/ckpt.state", dir / "ckpt.state",
+                               std::filesystem::copy_options::overwrite_existing);
+  }
+  std::filesystem::remove(dir / "ckpt-1.ckpt");  // the one that the list has
+  Run run{dir.path(), {.max_to_keep = 1}};
+  CHECK(run.manager.checkpoints().empty());
+  CHECK(run.manager.restore_or_initialize().path == dir / "ckpt-3.ckpt");
+  CHECK(run.manager.checkpoints() == std::vector{dir / "ckpt-3.ckpt"});
+  CHECK(run.save().deleted == std::vector{dir / "ckpt-3.ckpt"});
+  CHECK(checkpoints_in(dir.path()) == Paths{"ckpt-2.ckpt", "ckpt-4.ckpt"});
+}
+
 TEST_CASE("a program that changed is not a damaged file", "[manager][fallback]") {
   TempDir dir;
   make_run(dir.path(), 2);

@@ -1,7 +1,8 @@
 // ckptdump info: what is in a file, in a few lines.
 #include "commands.hpp"
-#include "describe.hpp"
 #include "input.hpp"
+#include "metadata_text.hpp"
+#include "summary.hpp"
 #include "text.hpp"
 
 #include <fmt/format.h>
@@ -11,67 +12,10 @@
 #include <map>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
 namespace ckptdump {
 namespace {
-
-// docs/format.md: before the first blob there is the header alone.
-constexpr std::uint64_t kHeaderBytes = 64;
-
-struct Group {
-  std::size_t tensors = 0;
-  std::uint64_t bytes = 0;
-  std::uint64_t stored_bytes = 0;
-};
-
-struct Summary {
-  std::size_t selected = 0;
-  std::size_t aliases = 0;
-  std::uint64_t parameters = 0;
-  std::uint64_t bytes = 0;
-  std::uint64_t stored_bytes = 0;
-  std::uint64_t padding = 0;  // of the whole file
-  std::map<std::string, Group> by_dtype;
-  std::map<std::string, Group> by_codec;
-};
-
-void add_to(Group& group, const ckpt::TensorInfo& tensor) {
-  ++group.tensors;
-  if (tensor.alias_of) return;
-  group.bytes += tensor.size_bytes;
-  group.stored_bytes += tensor.stored_bytes;
-}
-
-std::uint64_t all_stored_bytes(const ckpt::Reader& reader) {
-  std::uint64_t stored = 0;
-  for (std::size_t i = 0; i < reader.size(); ++i) {
-    const ckpt::TensorInfo tensor = reader.info(i);
-    if (!tensor.alias_of) stored += tensor.stored_bytes;
-  }
-  return stored;
-}
-
-Summary summarise(Context& context, const ckpt::Reader& reader) {
-  Summary summary;
-  summary.selected = for_each_selected(context, reader, [&](std::size_t, const ckpt::TensorInfo& tensor) {
-    summary.parameters += parameters_of(tensor);
-    summary.bytes += own_bytes_of(tensor);
-    if (tensor.alias_of) {
-      ++summary.aliases;
-    } else {
-      summary.stored_bytes += tensor.stored_bytes;
-    }
-    add_to(summary.by_dtype[dtype_name(tensor)], tensor);
-    add_to(summary.by_codec[codec_name(tensor.compression)], tensor);
-  });
-  const std::uint64_t stored = context.filter.selects_all() ? summary.stored_bytes : all_stored_bytes(reader);
-  const std::uint64_t used = kHeaderBytes + stored;
-  const std::uint64_t index_offset = reader.file().index_offset;
-  summary.padding = index_offset > used ? index_offset - used : 0;
-  return summary;
-}
 
 // ---- text ----
 
@@ -94,7 +38,7 @@ class Line {
   std::vector<std::string> fields_;
 };
 
-std::string dtypes_text(const Summary& summary, Units units) {
+std::vector<std::string> dtype_lines(const Summary& summary, Units units) {
   std::vector<std::pair<std::string, Group>> groups{summary.by_dtype.begin(), summary.by_dtype.end()};
   std::ranges::sort(groups, [](const auto& a, const auto& b) {
     return a.second.bytes != b.second.bytes ? a.second.bytes > b.second.bytes : a.first < b.first;
@@ -103,7 +47,7 @@ std::string dtypes_text(const Summary& summary, Units units) {
   for (const auto& [name, group] : groups) {
     texts.push_back(fmt::format("{} {} ({})", name, group.tensors, format_bytes(group.bytes, units)));
   }
-  return texts.empty() ? "none" : fmt::format("{}", fmt::join(texts, "  "));
+  return texts.empty() ? std::vector<std::string>{"none"} : wrap(texts);
 }
 
 std::string compression_text(const Summary& summary) {
@@ -120,67 +64,6 @@ std::string compression_text(const Summary& summary) {
 std::string alignment_text(const ckpt::FileInfo& file) {
   if (file.small_alignment == file.large_alignment) return fmt::format("{}", file.large_alignment);
   return fmt::format("{} and {}", file.small_alignment, file.large_alignment);
-}
-
-struct ValueText {
-  std::string operator()(const std::string& text) const { return escape(text); }
-  std::string operator()(std::int64_t number) const { return fmt::format("{}", number); }
-  std::string operator()(double number) const { return fmt::format("{}", number); }
-  std::string operator()(const ckpt::Bytes& bytes) const {
-    return "0x" + hex_digits({reinterpret_cast<const char*>(bytes.data()), std::min<std::size_t>(bytes.size(), 32)}) +
-           (bytes.size() > 32 ? fmt::format("... ({} bytes)", bytes.size()) : "");
-  }
-  std::string operator()(const ckpt::Json& json) const { return escape(json.text); }
-};
-
-// A key of the library without its prefix, unless the user has a key of that name.
-std::string short_key(const std::string& key, const ckpt::Metadata& metadata) {
-  for (const std::string_view prefix : {"ckpt.metric.", "ckpt."}) {
-    if (!key.starts_with(prefix)) continue;
-    std::string rest = key.substr(prefix.size());
-    if (!rest.empty() && !metadata.contains(rest)) return rest;
-  }
-  return key;
-}
-
-std::string pair_text(const std::string& key, const ckpt::MetadataValue& value, const ckpt::Metadata& metadata,
-                      bool whole) {
-  constexpr std::size_t kMost = 60;
-  const auto* time = key == "ckpt.created" ? std::get_if<std::int64_t>(&value) : nullptr;
-  std::string text = time != nullptr ? format_time(*time) : std::visit(ValueText{}, value);
-  if (!whole && text.size() > kMost) {
-    // Not in the middle of a character.
-    std::size_t end = kMost;
-    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U) --end;
-    text = text.substr(0, end) + "...";
-  }
-  return escape(short_key(key, metadata)) + "=" + text;
-}
-
-// Step and metrics first: they say which checkpoint this is; then time and writer, then the user's own.
-int rank_of(const std::string& key) {
-  if (key == "ckpt.step") return 0;
-  if (key.starts_with("ckpt.metric.")) return 1;
-  if (key == "ckpt.created") return 2;
-  return key.starts_with("ckpt.") ? 3 : 4;
-}
-
-std::vector<std::string> metadata_lines(const ckpt::Metadata& metadata, bool whole) {
-  constexpr std::size_t kColumns = 110;
-  std::vector<const ckpt::Metadata::value_type*> pairs;
-  for (const auto& pair : metadata) pairs.push_back(&pair);
-  std::ranges::sort(
-      pairs, {}, [](const auto* pair) { return std::pair<int, std::string_view>{rank_of(pair->first), pair->first}; });
-  std::vector<std::string> lines;
-  for (const auto* pair : pairs) {
-    const std::string text = pair_text(pair->first, pair->second, metadata, whole);
-    if (lines.empty() || lines.back().size() + text.size() + 2 > kColumns) {
-      lines.push_back(text);
-    } else {
-      lines.back() += "  " + text;
-    }
-  }
-  return lines;
 }
 
 void print_details(Context& context, const ckpt::Reader& reader, const ckpt::FileInfo& file) {
@@ -204,6 +87,31 @@ void print_details(Context& context, const ckpt::Reader& reader, const ckpt::Fil
   objects.print();
 }
 
+void print_lines(Context& context, std::string_view label, const std::vector<std::string>& lines) {
+  for (const std::string& text : lines) {
+    Line line{context, std::exchange(label, "")};
+    line.add(text);
+    line.print();
+  }
+}
+
+// One line when there is room for it.
+void print_dtypes(Context& context, const std::vector<std::string>& lines, const Summary& summary,
+                  const ckpt::FileInfo& file) {
+  constexpr std::size_t kRoom = 70;
+  const bool together = lines.size() == 1 && lines.front().size() <= kRoom;
+  Line storage{context, together ? "dtypes" : "storage"};
+  if (together) {
+    storage.add(lines.front());
+  } else {
+    print_lines(context, "dtypes", lines);
+  }
+  storage.add("checksums", "xxh3-64");
+  storage.add("compression", compression_text(summary));
+  storage.add("alignment", alignment_text(file));
+  storage.print();
+}
+
 void print_text(Context& context, const std::string& name, const ckpt::Reader& reader, const Summary& summary,
                 const ckpt::Metadata& metadata) {
   const ckpt::FileInfo file = reader.file();
@@ -218,19 +126,9 @@ void print_text(Context& context, const std::string& name, const ckpt::Reader& r
   tensors.add("padding", format_percent(summary.padding, file.file_size, 2));
   tensors.add("index", format_bytes(file.index_size, units));
   tensors.print();
-  Line dtypes{context, "dtypes"};
-  dtypes.add(dtypes_text(summary, units));
-  dtypes.add("checksums", "xxh3-64");
-  dtypes.add("compression", compression_text(summary));
-  dtypes.add("alignment", alignment_text(file));
-  dtypes.print();
+  print_dtypes(context, dtype_lines(summary, units), summary, file);
   if (context.options.verbose) print_details(context, reader, file);
-  std::string_view label = "meta";
-  for (const std::string& text : metadata_lines(metadata, context.options.verbose)) {
-    Line line{context, std::exchange(label, "")};
-    line.add(text);
-    line.print();
-  }
+  print_lines(context, "meta", metadata_lines(metadata, context.options.verbose));
 }
 
 // ---- JSON ----

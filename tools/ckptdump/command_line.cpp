@@ -83,7 +83,8 @@ class Parser {
     app_->add_option("--color", color_, "'auto' heeds NO_COLOR")
         ->type_name("WHEN")
         ->check(CLI::IsMember({"auto", "always", "never"}));
-    CLI::Option* quiet = app_->add_flag("-q,--quiet", options_.quiet, "Only errors and damage: no notes, no progress");
+    CLI::Option* quiet =
+        app_->add_flag("-q,--quiet", options_.quiet, "Only errors and damage: no summary, no progress");
     app_->add_flag("-v,--verbose", options_.verbose, "More details")->excludes(quiet);
   }
 

@@ -58,10 +58,10 @@ Result verify_selected(Context& context, const ckpt::Reader& reader) {
   return result;
 }
 
-std::string amount_text(const Result& result, Units units) {
+std::string amount_text(const Result& result, std::string_view done, Units units) {
   constexpr double kShortest = 0.001;  // below it a rate says nothing
   std::string text =
-      fmt::format("{}, verified in {}", format_bytes(result.report.bytes, units), format_seconds(result.seconds));
+      fmt::format("{}, {} in {}", format_bytes(result.report.bytes, units), done, format_seconds(result.seconds));
   if (result.seconds < kShortest) return text;
   const auto rate = static_cast<std::uint64_t>(static_cast<double>(result.report.bytes) / result.seconds);
   return text + fmt::format(" ({}/s)", format_bytes(rate, units));
@@ -74,7 +74,7 @@ void print_text(Context& context, const std::string& file, const Result& result)
   if (report.ok()) {
     if (context.options.quiet) return;
     context.out.print("{}{} of {} tensors, {}\n", whose, result.checked, report.tensors,
-                      amount_text(result, context.options.units));
+                      amount_text(result, "verified", context.options.units));
     return;
   }
   const std::size_t shown =
@@ -89,7 +89,7 @@ void print_text(Context& context, const std::string& file, const Result& result)
   }
   if (context.options.quiet) return;
   context.out.print("{}: {} of {} tensors damaged, {}\n", escape(file), report.damaged_tensors, result.checked,
-                    amount_text(result, context.options.units));
+                    amount_text(result, "checked", context.options.units));
 }
 
 void write_json(JsonWriter& json, const Result& result) {

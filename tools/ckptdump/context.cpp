@@ -59,9 +59,8 @@ void report_error(Context& context, const std::string& file, const ckpt::Error& 
   print_error_line(line + escape_message(error.what()) + "\n");
 }
 
-void report_warning(Context& context, std::string_view message) {
-  if (context.options.quiet) return;
-  print_error_line(context.error_style.bold("ckptdump:") + " warning: " + escape_message(message) + "\n");
+void report_note(Context& context, std::string_view message) {
+  print_error_line(context.error_style.bold("ckptdump:") + " note: " + escape_message(message) + "\n");
 }
 
 ExitCode run_on_file(Context& context, std::string_view command,

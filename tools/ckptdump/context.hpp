@@ -30,8 +30,8 @@ struct Context {
 /// One line on standard error: "ckptdump: FILE: ...". What is printed on standard output comes first.
 void report_error(Context& context, const std::string& file, const ckpt::Error& error);
 
-/// "ckptdump: warning: ..." on standard error, unless quiet.
-void report_warning(Context& context, std::string_view message);
+/// "ckptdump: note: ..." on standard error.
+void report_note(Context& context, std::string_view message);
 
 /// The JSON document of a command about one file: `body` fills the open object. Errors are reported, and become the
 /// member "error".

@@ -77,9 +77,9 @@ ExitCode run(int argc, char** argv) {
   if (const auto* message = std::get_if<ckptdump::Message>(&parsed)) return print_message(*message);
   const auto& invocation = std::get<ckptdump::Invocation>(parsed);
   Context context{invocation.options};
-  ckpt::set_log_callback([&context](ckpt::LogLevel level, std::string_view message) {
-    if (level == ckpt::LogLevel::warning || context.options.verbose) report_warning(context, message);
-  });
+  if (context.options.verbose) {
+    ckpt::set_log_callback([&context](ckpt::LogLevel, std::string_view message) { report_note(context, message); });
+  }
   const ExitCode code = invocation.run(context);
   context.out.flush();
   ckpt::set_log_callback({});

@@ -2,6 +2,7 @@
 
 #include <ckpt/limits.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -64,9 +65,10 @@ class Walk {
     std::vector<const std::string*> names;
     for (; origins_[node].name != nullptr; node = origins_[node].parent) names.push_back(origins_[node].name);
     std::string path;
-    for (auto name = names.rbegin(); name != names.rend(); ++name) {
+    std::ranges::reverse(names);
+    for (const std::string* name : names) {
       if (!path.empty()) path += '/';
-      path += **name;
+      path += *name;
     }
     return path;
   }
