@@ -16,7 +16,7 @@ inline constexpr std::size_t kMaxPathBytes = 4096;
 /// Bytes of the index: FlatBuffers addresses with signed 32-bit offsets. About ten million tensors fit.
 inline constexpr std::uint64_t kMaxIndexBytes = 0x7fff0000;
 
-/// Bytes of all metadata values of a file together: metadata describes a checkpoint, it does not hold state.
+/// Bytes of all metadata keys and values of a file together: metadata describes a checkpoint, it does not hold state.
 inline constexpr std::uint64_t kMaxMetadataBytes = 64U << 20U;
 
 /// Bytes of a chunk, the unit of checksums and compression. The bounds keep the sums small and a decoder's memory

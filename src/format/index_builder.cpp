@@ -1,5 +1,7 @@
 #include "format/index_builder.hpp"
 
+#include "format/path_table.hpp"
+
 #include <ckpt/error.hpp>
 #include <ckpt/limits.hpp>
 
@@ -132,7 +134,7 @@ std::optional<std::uint32_t> IndexBuilder::find(std::string_view path) const {
 std::uint64_t IndexBuilder::columns_size() const noexcept {
   return kFixedBytes + entries_.size() * sizeof(fb::Tensor) + paths_.size() + dims_.size() * sizeof(std::int64_t) +
          chunk_sums_.size() * sizeof(std::uint64_t) + frame_sizes_.size() * sizeof(std::uint32_t) +
-         table_slots() * sizeof(fb::PathSlot);
+         PathTable::size_for(entries_.size()) * sizeof(fb::PathSlot);
 }
 
 void IndexBuilder::check_size(std::uint64_t size) {
@@ -228,17 +230,13 @@ std::pair<std::string, std::vector<std::uint32_t>> IndexBuilder::sorted_paths(co
   return result;
 }
 
-// In the order of the tensors, so that the same tensors give the same bytes.
 std::vector<fb::PathSlot> IndexBuilder::path_table(const Sorted& sorted) const {
-  std::vector<fb::PathSlot> table(static_cast<std::size_t>(table_slots()), fb::PathSlot{0, kNone});
-  if (table.empty()) return table;
-  for (std::uint32_t place = 0; place < sorted.order.size(); ++place) {
-    const PathHash hash = hash_path(path(sorted.order[place]), table.size(), hash_);
-    std::size_t slot = hash.slot;
-    while (table[slot].tensor() != kNone) slot = (slot + 1) % table.size();
-    table[slot] = fb::PathSlot{hash.tag, place};
-  }
-  return table;
+  PathTable table{entries_.size(), hash_};
+  for (const std::uint32_t i : sorted.order) table.add(path(i));
+  std::vector<fb::PathSlot> slots;
+  slots.reserve(table.slots().size());
+  for (const PathTable::Slot& slot : table.slots()) slots.emplace_back(slot.tag, slot.tensor);
+  return slots;
 }
 
 std::vector<std::byte> IndexBuilder::build(const Metadata& metadata, const ObjectGraph& graph) const {

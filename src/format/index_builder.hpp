@@ -90,7 +90,6 @@ class IndexBuilder {
   static void check_size(std::uint64_t size);
   Sorted sort() const;
   std::uint32_t place_of(const std::optional<std::string>& tensor, const Sorted& sorted) const;
-  std::uint64_t table_slots() const noexcept { return path_table_size(entries_.size()); }
   std::vector<fb::PathSlot> path_table(const Sorted& sorted) const;
   std::pair<std::string, std::vector<std::uint32_t>> sorted_paths(const Sorted& sorted) const;
 

@@ -1,6 +1,7 @@
 #include "format/index_columns.hpp"
 
 #include "base/checked.hpp"
+#include "format/path_table.hpp"
 
 #include <ckpt/error.hpp>
 
@@ -101,7 +102,7 @@ Columns read_columns(std::span<const std::byte> index, std::uint64_t index_offse
   columns.edges = reader.read<fb::Edge>(root.edges());
   columns.slots = reader.read<fb::Slot>(root.slots());
   columns.path_table = reader.read<fb::PathSlot>(root.path_table());
-  if (columns.path_table.size() != path_table_size(columns.tensors.size())) {
+  if (columns.path_table.size() != PathTable::size_for(columns.tensors.size())) {
     corrupt("the table of paths has the wrong size", index_offset);
   }
   return columns;

@@ -4,6 +4,7 @@
 #include "base/path.hpp"
 #include "base/text.hpp"
 #include "format/index_columns.hpp"
+#include "format/path_table.hpp"
 
 #include <ckpt/error.hpp>
 #include <ckpt/limits.hpp>
@@ -182,11 +183,11 @@ std::size_t IndexView::lower_bound(std::string_view wanted) const {
 std::optional<std::size_t> IndexView::find(std::string_view wanted) const {
   constexpr std::size_t kPatience = 64;
   if (!path_table_.empty()) {
-    const PathHash hash = hash_path(wanted, path_table_.size(), hash_);
+    const PathTable::Start start = PathTable::start_of(wanted, path_table_.size(), hash_);
     for (std::size_t probe = 0; probe < kPatience; ++probe) {
-      const fb::PathSlot& slot = at(path_table_, (hash.slot + probe) % path_table_.size());
+      const fb::PathSlot& slot = at(path_table_, (start.slot + probe) % path_table_.size());
       if (slot.tensor() == kNone) return std::nullopt;
-      if (slot.tag() != hash.tag) continue;
+      if (slot.tag() != start.tag) continue;
       if (slot.tensor() >= tensors_.size()) corrupt("the table of paths names no tensor", &slot, wanted);
       if (path(slot.tensor()) == wanted) return slot.tensor();
     }

@@ -3,6 +3,7 @@
 #include "base/checked.hpp"
 #include "base/text.hpp"
 #include "format/index_columns.hpp"
+#include "format/path_table.hpp"
 
 #include <ckpt/limits.hpp>
 
@@ -23,6 +24,7 @@ class StructureCheck {
     attempt([&] { check_blobs(); });
     attempt([&] { static_cast<void>(index_.metadata()); });
     attempt([&] { static_cast<void>(index_.graph()); });
+    attempt([&] { check_text(); });
     if (has_zstd != any_zstd_) problem("the zstd feature bit does not say what the tensors are", 16);
     if (has_graph != !index_.nodes_.empty()) problem("the graph feature bit does not say what the index has", 24);
     return std::move(result_);
@@ -92,35 +94,36 @@ class StructureCheck {
     if (!tiles(frames_, index_.frame_sizes_.size())) problem("frame sizes of no tensor or of two", end_of_blobs_);
   }
 
-  // Each tensor has one slot, and it is reached from where the hash of its path points without passing an empty one.
+  // The table is what a writer makes of these paths. One that is so crowded that it would take quadratic time is
+  // refused.
   void check_path_table() {
-    if (!result_.problems.empty()) return;
-    const std::size_t size = index_.path_table_.size();
-    std::size_t filled = 0;
-    std::vector<bool> found(size == 0 ? 0 : index_.tensor_count());
-    for (std::size_t i = 0; i < size; ++i) {
+    if (!result_.problems.empty() || index_.path_table_.empty()) return;
+    PathTable expected{index_.tensor_count(), index_.hash_};
+    for (std::size_t i = 0; i < index_.tensor_count(); ++i) {
+      if (expected.add(index_.path(i)) > kMostPassed)
+        index_.corrupt("a crowded table of paths", index_.tensors_.data());
+    }
+    for (std::size_t i = 0; i < index_.path_table_.size(); ++i) {
       const fb::PathSlot& slot = index_.at(index_.path_table_, i);
-      if (slot.tensor() == kNone && slot.tag() == 0) continue;
-      ++filled;
-      if (slot.tensor() >= found.size() || found[slot.tensor()]) {
+      if (PathTable::Slot{slot.tag(), slot.tensor()} != expected.slots()[i]) {
         index_.corrupt("a wrong slot in the table of paths", &slot);
       }
-      found[slot.tensor()] = true;
-      if (!is_reached(i, slot)) {
-        index_.corrupt("a path is not found through the table of paths", &slot, index_.path(slot.tensor()));
-      }
     }
-    if (size != 0 && filled != index_.tensor_count()) problem("tensors that the table of paths lacks", end_of_blobs_);
   }
 
-  bool is_reached(std::size_t i, const fb::PathSlot& slot) {
-    const std::size_t size = index_.path_table_.size();
-    const PathHash hash = hash_path(index_.path(slot.tensor()), size, index_.hash_);
-    std::size_t probes = 0;
-    for (std::size_t probe = hash.slot; probe != i; probe = (probe + 1) % size) {
-      if (index_.at(index_.path_table_, probe).tensor() == kNone || ++probes > kMostProbes) return false;
+  // Names and texts are not shared, so that copies of them are no larger than the file.
+  void check_text() {
+    if (!result_.problems.empty()) return;
+    base::Checked total{0};
+    for (std::uint32_t i = 0; i < index_.blocks_.size(); ++i) {
+      const BlockType type = index_.block(i);
+      if (type.bytes == 0 || type.elements == 0) index_.corrupt("an empty block type", &index_.blocks_[i]);
+      total = total + type.name.size();
     }
-    return slot.tag() == hash.tag;
+    for (const fb::Metadata& entry : index_.metadata_) total = total + entry.key_size() + entry.value_size();
+    for (const fb::Edge& edge : index_.edges_) total = total + edge.name_size();
+    for (const fb::Slot& slot : index_.slots_) total = total + slot.name_size();
+    if (!total.fits(index_.text_.size())) problem("names and texts of the index share bytes", end_of_blobs_);
   }
 
   static bool tiles(std::vector<Use>& uses, std::uint64_t size) {
@@ -173,8 +176,7 @@ class StructureCheck {
   }
 
   static constexpr std::size_t kMostProblems = 100;
-  // Longer runs than any honest table has, so that a hostile one does not take quadratic time.
-  static constexpr std::size_t kMostProbes = 4096;
+  static constexpr std::size_t kMostPassed = 4096;  // far more than paths that nobody chose for their hashes need
 
   const IndexView& index_;
   const std::uint64_t end_of_blobs_;

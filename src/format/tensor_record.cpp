@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cstring>
 #include <string>
 
@@ -60,16 +59,6 @@ DataSize data_size(DType dtype, const Shape& shape, const BlockType* block) noex
 std::uint32_t alignment_of(const Geometry& geometry, Codec codec, std::uint64_t blob_size) noexcept {
   const bool large = codec == Codec::stored && blob_size >= geometry.large_alignment;
   return large ? geometry.large_alignment : geometry.small_alignment;
-}
-
-std::uint64_t path_table_size(std::uint64_t tensors) noexcept {
-  constexpr std::uint64_t kFew = 64;
-  return tensors <= kFew ? 0 : std::bit_ceil(tensors + tensors / 3 + 1);
-}
-
-PathHash hash_path(std::string_view path, std::uint64_t table_size, Hash hash) noexcept {
-  const std::uint64_t value = hash(std::as_bytes(std::span{path}), 0);
-  return {static_cast<std::uint32_t>(value & (table_size - 1)), static_cast<std::uint32_t>(value >> 32U)};
 }
 
 std::uint64_t identity(std::string_view path, DType dtype, const Shape& shape, std::uint64_t data_size, Hash hash) {

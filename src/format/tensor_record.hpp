@@ -51,17 +51,6 @@ DataSize data_size(DType dtype, const Shape& shape, const BlockType* block) noex
 /// Where a blob may start: stored blobs of large_alignment bytes or more on that, others on small_alignment.
 std::uint32_t alignment_of(const Geometry& geometry, Codec codec, std::uint64_t blob_size) noexcept;
 
-/// Slots of the table that finds tensors by the hash of their path: none for so few that their records fill a page,
-/// else a power of two of which at most three quarters are used.
-std::uint64_t path_table_size(std::uint64_t tensors) noexcept;
-
-/// A path's hash as the table uses it: where to look first, and the tag that tells most other paths apart.
-struct PathHash {
-  std::uint32_t slot;
-  std::uint32_t tag;
-};
-PathHash hash_path(std::string_view path, std::uint64_t table_size, Hash hash) noexcept;
-
 /// What the sums of a tensor's chunks are seeded with, so that data under another name, dtype or shape does not pass.
 /// For an alias: of its owner.
 std::uint64_t identity(std::string_view path, DType dtype, const Shape& shape, std::uint64_t data_size, Hash hash);

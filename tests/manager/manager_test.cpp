@@ -1,5 +1,6 @@
 #include "run.hpp"
 
+#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
@@ -251,4 +252,12 @@ TEST_CASE("latest_checkpoint", "[manager][testLatestCheckpointFSpathDirectory]")
   CHECK(latest_checkpoint(dir / "run") == dir / "run/ckpt-1.ckpt");  // while the manager holds the lock
   run.save();
   CHECK(latest_checkpoint(dir / "run") == dir / "run/ckpt-2.ckpt");
+}
+
+TEST_CASE("a counter that a file has ruined is refused", "[manager][hostile]") {
+  TempDir dir;
+  Run run{dir / "run"};
+  run.checkpoint.save_counter() = std::numeric_limits<std::int64_t>::max();
+  CKPT_CHECK_CODE(ErrorCode::limit, run.save());
+  CHECK(checkpoints_in(dir / "run").empty());
 }
