@@ -6,9 +6,9 @@
 #include <benchmark/benchmark.h>
 
 #include <cstdlib>
-#include <cstring>
 #include <iostream>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +29,7 @@ struct Options {
   std::filesystem::path folder;
   bool json = false;
   bool help = false;
+  bool list = false;
   std::vector<std::string> arguments;  // for Google Benchmark
 };
 
@@ -37,10 +38,15 @@ std::filesystem::path default_folder() {
   return std::filesystem::read_symlink("/proc/self/exe").parent_path();
 }
 
-// Google Benchmark adds "/real_time" to names that are measured by the clock; here nobody needs to know that.
+// Google Benchmark adds this to names that are measured by the clock; here nobody needs to know that.
+constexpr std::string_view kSuffix = "/real_time";
+
 std::string with_suffix_allowed(std::string_view filter) {
   std::string result;
-  for (const char c : filter) result += c == '$' ? std::string{"(/real_time)?$"} : std::string{c};
+  for (const char c : filter) {
+    if (c == '$') result.append("(").append(kSuffix).append(")?");
+    result += c;
+  }
   return result;
 }
 
@@ -64,6 +70,7 @@ std::optional<Options> parse(int argc, char** argv) {
     } else if (argument.starts_with("--")) {
       options.json = options.json || argument.starts_with("--benchmark_out=");
       options.help = options.help || argument == "--help";
+      options.list = options.list || argument == "--benchmark_list_tests" || argument == "--benchmark_list_tests=true";
       options.arguments.emplace_back(argument);
     } else {
       std::cerr << "ckpt_bench: cannot use the argument " << argument << '\n' << kUsage;
@@ -83,8 +90,28 @@ void initialise_library(Options& options) {
   if (benchmark::ReportUnrecognizedArguments(count, arguments.data())) std::exit(2);
 }
 
+void register_all() {
+  ckpt::bench::register_open();
+  ckpt::bench::register_save();
+  ckpt::bench::register_disk_limits();
+  ckpt::bench::register_read();
+  ckpt::bench::register_memory_limits();
+}
+
+int list() {
+  std::ostringstream names;
+  ckpt::bench::TableReport report;
+  report.SetOutputStream(&names);
+  benchmark::RunSpecifiedBenchmarks(&report);
+  std::istringstream lines{names.str()};
+  for (std::string line; std::getline(lines, line);) std::cout << line.substr(0, line.find(kSuffix)) << '\n';
+  return 0;
+}
+
 int run(Options& options) {
   initialise_library(options);
+  register_all();
+  if (options.list) return list();
   const ckpt::bench::WorkFolder folder{options.folder};
   ckpt::bench::set_work_folder(folder.path());
   for (const auto& [name, value] : ckpt::bench::describe_machine(folder.path())) {
@@ -92,12 +119,6 @@ int run(Options& options) {
     benchmark::AddCustomContext(name, value);
   }
   std::cout << std::endl;
-
-  ckpt::bench::register_open();
-  ckpt::bench::register_save();
-  ckpt::bench::register_disk_limits();
-  ckpt::bench::register_read();
-  ckpt::bench::register_memory_limits();
 
   ckpt::bench::TableReport table;
   ckpt::bench::JsonReport json;

@@ -42,7 +42,7 @@ run() {
 # temporaries DIRECTORY: the files of saves that are in progress, or were when their process was killed.
 temporaries() { local files=("$1"/.*.tmp) && printf '%s\n' "${files[@]}"; }
 
-# kill_while_saving DIRECTORY MAX_SAVES PROGRAM [ARGUMENT...]: starts or resumes the run, and stops it at random moments,
+# kill_while_saving DIRECTORY MAX_SAVES PROGRAM [ARGUMENT...]: starts or resumes the run and stops it at random moments,
 # again and again. When it stands in the middle of a save, whose temporary file is there, it is killed; or it goes on,
 # to be killed in a later save: which one is drawn, of MAX_SAVES. Fails when the run came to its end before. Counts
 # `kills`, and in `halves` those that left half a checkpoint; the others left half a state file of the manager.

@@ -155,6 +155,7 @@ void IndexView::check_place(const TensorRecord& record, const fb::Tensor& raw) c
 void IndexView::check_owner(const TensorRecord& record, const fb::Tensor& raw) const {
   if (record.alias_of >= tensors_.size()) corrupt("an alias of no tensor", &raw, record.path);
   const fb::Tensor& owner = at(tensors_, record.alias_of);
+  if (base::why_not_a_path(path(record.alias_of)) != nullptr) corrupt("an alias of no object path", &raw, record.path);
   const bool same = owner.alias_of() == kNone && owner.dtype() == raw.dtype() && owner.codec() == raw.codec() &&
                     owner.block() == raw.block() && owner.blob_offset() == raw.blob_offset() &&
                     owner.blob_size() == raw.blob_size() && owner.data_size() == raw.data_size() &&

@@ -42,19 +42,17 @@ TEST_CASE("names of tensors, files and metadata are escaped") {
   writer.add("back\\slash", DType::u8, {1}, random_bytes(1, 1));
   writer.add("d\xc3\xa9j\xc3\xa0", DType::u8, {1}, random_bytes(1, 1));
   writer.set_metadata("note", std::string{"\x1b]0;owned\x07\xc2\x9b"});
-  writer.set_metadata("bad", std::string{"\xff\xfe"});
   writer.commit();
 
   const ToolResult ls = run_tool({"ls", file});
-  CHECK(ls.out == "back\\\\slash\nd\xc3\xa9j\xc3\xa0\nevil\\u{202e}txt\n");
+  CHECK(ls.out == "back\\x5cslash\nd\xc3\xa9j\xc3\xa0\nevil\\u{202e}txt\n");
   for (const char* command : {"info", "tree", "verify"}) {
     const std::string out = run_tool({command, file, "-v"}).out;
     for (const char* forbidden : {"\x1b", "\x07", "\xff", "\xe2\x80\xae", "\xc2\x9b"}) CHECK_FALSE(has(out, forbidden));
   }
   const std::string info = run_tool({"info", file}).out;
-  CHECK(has(info, "a\\x1b[2J\\n\\xff.ckpt   ckpt v1"));
+  CHECK(has(info, "a\\x1b[2J\\x0a\\xff.ckpt   ckpt v1"));
   CHECK(has(info, "note=\\x1b]0;owned\\x07\\u{9b}"));
-  CHECK(has(info, "bad=\\xff\\xfe"));
 
   const ToolResult gone = run_tool({"info", file + "\x1b"});
   CHECK(is_one_line(gone.err));
@@ -62,8 +60,8 @@ TEST_CASE("names of tensors, files and metadata are escaped") {
 
   const nlohmann::json first = document_of(run_tool({"info", file, "--json"})).at("files").at(0);
   CHECK(first.at("file_hex").get<std::string>().ends_with("ff2e636b7074"));
-  CHECK(first.at("metadata").at("bad").at("value") == "\xef\xbf\xbd\xef\xbf\xbd");
-  CHECK(first.at("metadata").at("bad").at("value_hex") == "fffe");
+  CHECK(first.at("file").get<std::string>().ends_with("\xef\xbf\xbd.ckpt"));
+  CHECK(first.at("metadata").at("note").at("value") == "\x1b]0;owned\x07\xc2\x9b");
   CHECK(document_of(run_tool({"ls", file, "--json"})).at("tensors").at(2).at("path") == "evil\xe2\x80\xaetxt");
 }
 

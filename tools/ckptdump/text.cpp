@@ -85,13 +85,7 @@ void append_escaped(std::string& out, std::string_view bytes, const CodePoint& p
   const auto sink = std::back_inserter(out);
   if (!point.valid) {
     fmt::format_to(sink, "\\x{:02x}", static_cast<unsigned>(point.value));
-  } else if (point.value == U'\n') {
-    out += "\\n";
-  } else if (point.value == U'\t') {
-    out += "\\t";
-  } else if (point.value == U'\\' && !keep_backslash) {
-    out += "\\\\";
-  } else if (!in_ranges(kDeceptive, point.value)) {
+  } else if (!in_ranges(kDeceptive, point.value) && (keep_backslash || point.value != U'\\')) {
     out += bytes;
   } else if (point.value < 0x80) {
     fmt::format_to(sink, "\\x{:02x}", static_cast<unsigned>(point.value));

@@ -20,7 +20,7 @@ CodePoint decode(std::string_view text) noexcept;
 bool is_utf8(std::string_view text) noexcept;
 
 /// One line that shows what is there: control characters, ANSI sequences, bidirectional and invisible characters and
-/// invalid UTF-8 become \xNN or \u{N}, a backslash becomes \\.
+/// invalid UTF-8 become \xNN or \u{N}, as in the library's messages; so does a backslash, to keep them apart.
 std::string escape(std::string_view text);
 
 /// The same for a message whose names are escaped already: backslashes stay.
