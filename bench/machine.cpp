@@ -58,7 +58,8 @@ std::string file_system(dev_t device) {
     while (fields >> separator && separator != "-") {
     }
     fields >> type >> name;
-    if (number == device_number(device)) return type + " on " + name + " (" + options + ')';
+    if (number == device_number(device))
+      return type.append(" on ").append(name).append(" (").append(options).append(")");
   }
   return "unknown";
 }

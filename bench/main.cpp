@@ -82,6 +82,7 @@ std::optional<Options> parse(int argc, char** argv) {
 
 void initialise_library(Options& options) {
   std::vector<char*> arguments;
+  arguments.reserve(options.arguments.size() + 1);
   for (std::string& argument : options.arguments) arguments.push_back(argument.data());
   auto count = static_cast<int>(arguments.size());
   arguments.push_back(nullptr);

@@ -28,6 +28,7 @@ struct Access {
   static RestoreStatus status(std::shared_ptr<Restoration> restoration) {
     return RestoreStatus{std::move(restoration)};
   }
+  static const std::shared_ptr<Restoration>& restoration(const RestoreStatus& status) { return status.restoration_; }
 };
 
 }  // namespace ckpt::graph

@@ -44,6 +44,7 @@ class Restoration {
   /// From here on, unused values are worth a warning.
   void arm() noexcept { armed_ = true; }
   void expect_partial() noexcept { expect_partial_ = true; }
+  bool expects_partial() const noexcept { return expect_partial_; }
 
   std::vector<std::string> unmatched_in_file() const;
   std::vector<std::string> unmatched_in_program() const;

@@ -1,6 +1,7 @@
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "graph/access.hpp"
+#include "graph/restoration.hpp"
 #include "graph/save.hpp"
 #include "manager/file_names.hpp"
 #include "manager/state.hpp"
@@ -90,6 +91,7 @@ class CheckpointManager::Impl {
   }
   bool may_replace(const std::string& file) const;
   void require_new(const std::string& file) const;
+  void require_nothing_waits();
   void write_state(bool durable) const;
   std::vector<std::filesystem::path> rotate(bool durable);
   Entries candidates() const;
@@ -99,8 +101,9 @@ class CheckpointManager::Impl {
   ManagerOptions options_;
   os::Directory directory_;
   os::DirectoryLock lock_;
-  Entries entries_;                // oldest first
-  std::set<std::string> written_;  // by this manager
+  Entries entries_;                        // oldest first
+  std::set<std::string> written_;          // by this manager
+  std::optional<RestoreStatus> restored_;  // until a save has seen that nothing waits any more
 };
 
 SaveResult CheckpointManager::Impl::save(std::optional<std::int64_t> wanted, SaveOptions options) {
@@ -108,6 +111,7 @@ SaveResult CheckpointManager::Impl::save(std::optional<std::int64_t> wanted, Sav
     throw Error{ErrorCode::invalid_argument,
                 {.problem = "the number of a checkpoint cannot be negative", .found = std::to_string(*wanted)}};
   }
+  require_nothing_waits();
   Variable<std::int64_t> counter = graph::save_counter(*checkpoint_);
   const std::int64_t next = graph::next_number(counter);
   const std::int64_t number = wanted.value_or(next);
@@ -140,6 +144,27 @@ void CheckpointManager::Impl::require_new(const std::string& file) const {
        .file = directory_.path() / file,
        .advice = "call restore_or_initialize() before the first save to continue that run, or use another "
                  "directory or name for a new one"}};
+}
+
+// What a restore brought and no object has taken yet would be missing from the new file, and rotation would in time
+// remove the last file that has it.
+void CheckpointManager::Impl::require_nothing_waits() {
+  if (!restored_) return;
+  const graph::Restoration& restoration = *graph::Access::restoration(*restored_);
+  const std::vector<std::string> waiting =
+      restoration.expects_partial() ? std::vector<std::string>{} : restoration.pending();
+  if (!waiting.empty()) {
+    throw Error{
+        ErrorCode::invalid_argument,
+        {.problem =
+             std::to_string(waiting.size()) +
+             " restored value(s), this one first, still wait for their objects: the new checkpoint would lack them",
+         .file = restoration.reader().path(),
+         .object = waiting.front(),
+         .advice = "create the objects first (run the model once), or call expect_partial() on the status of the "
+                   "restore if the values are not wanted any more"}};
+  }
+  restored_.reset();
 }
 
 void CheckpointManager::Impl::write_state(bool durable) const {
@@ -197,6 +222,7 @@ RestoreResult CheckpointManager::Impl::restore() {
       result.skipped.push_back({path, error});
       continue;
     }
+    restored_ = result.status;
     adopt(candidate);
     result.path = path;
     if (!result.skipped.empty()) {

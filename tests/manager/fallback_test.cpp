@@ -174,3 +174,29 @@ TEST_CASE("temporary files of dead writers go when a manager comes", "[manager]"
   living.commit();
   CHECK(checkpoints_in(dir.path()) == Paths{"other.ckpt"});
 }
+
+TEST_CASE("a save does not lose restored values that wait for their objects", "[manager][pending]") {
+  TempDir dir;
+  {
+    Variable<float> late{7};
+    Checkpoint checkpoint{{"late", late}};
+    CheckpointManager{checkpoint, dir.path(), {.save = quick()}}.save();
+  }
+  Checkpoint checkpoint;
+  CheckpointManager manager{checkpoint, dir.path(), {.save = quick()}};
+  const RestoreResult result = manager.restore_or_initialize();
+  REQUIRE(result);
+  CHECK(code_of([&] { manager.save(); }) == ErrorCode::invalid_argument);
+  CHECK(checkpoints_in(dir.path()) == Paths{"ckpt-1.ckpt"});
+
+  SECTION("the object appears") {
+    Variable<float> late{0};
+    checkpoint.track("late", late);
+    CHECK(late.value() == 7);
+    CHECK(Reader::open(manager.save().path).contains("late"));
+  }
+  SECTION("the program does not want them any more") {
+    result.status->expect_partial();
+    CHECK_FALSE(Reader::open(manager.save().path).contains("late"));
+  }
+}
