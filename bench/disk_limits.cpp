@@ -146,13 +146,8 @@ void limit_write_cached(benchmark::State& state) {
   });
 }
 
+BENCHMARK(limit_write_direct)->Apply(each_size)->UseRealTime();
+BENCHMARK(limit_write_cached)->Apply(each_size)->UseRealTime();
+
 }  // namespace
-
-void register_disk_limits() {
-  for (const std::int64_t mebibytes : kMebibytes) {
-    benchmark::RegisterBenchmark("limit_write_direct", limit_write_direct)->Arg(mebibytes)->UseRealTime();
-    benchmark::RegisterBenchmark("limit_write_cached", limit_write_cached)->Arg(mebibytes)->UseRealTime();
-  }
-}
-
 }  // namespace ckpt::bench

@@ -18,7 +18,7 @@ namespace ckpt::bench {
 
 inline constexpr std::size_t kMiB = std::size_t{1} << 20U;
 
-/// Sizes that the benchmarks are registered with.
+/// Sizes that the benchmarks run with.
 inline constexpr std::int64_t kTensorCounts[] = {10, 1'000, 100'000, 1'000'000};
 inline constexpr std::int64_t kMebibytes[] = {64, 1024};
 
@@ -83,10 +83,12 @@ inline void set_bytes(benchmark::State& state) {
 }
 inline void set_tensors(benchmark::State& state) { state.counters["tensors"] = static_cast<double>(state.range(0)); }
 
-void register_open();
-void register_save();
-void register_read();
-void register_disk_limits();
-void register_memory_limits();
+/// For BENCHMARK(...)->Apply().
+inline void each_count(benchmark::internal::Benchmark* benchmark) {
+  for (const std::int64_t count : kTensorCounts) benchmark->Arg(count);
+}
+inline void each_size(benchmark::internal::Benchmark* benchmark) {
+  for (const std::int64_t mebibytes : kMebibytes) benchmark->Arg(mebibytes);
+}
 
 }  // namespace ckpt::bench

@@ -91,14 +91,6 @@ void initialise_library(Options& options) {
   if (benchmark::ReportUnrecognizedArguments(count, arguments.data())) std::exit(2);
 }
 
-void register_all() {
-  ckpt::bench::register_open();
-  ckpt::bench::register_save();
-  ckpt::bench::register_disk_limits();
-  ckpt::bench::register_read();
-  ckpt::bench::register_memory_limits();
-}
-
 int list() {
   std::ostringstream names;
   ckpt::bench::TableReport report;
@@ -111,7 +103,6 @@ int list() {
 
 int run(Options& options) {
   initialise_library(options);
-  register_all();
   if (options.list) return list();
   const ckpt::bench::WorkFolder folder{options.folder};
   ckpt::bench::set_work_folder(folder.path());

@@ -52,14 +52,9 @@ void limit_xxh3(benchmark::State& state) {
   });
 }
 
+BENCHMARK(limit_sum)->Apply(each_size)->UseRealTime();
+BENCHMARK(limit_memcpy)->Apply(each_size)->UseRealTime();
+BENCHMARK(limit_xxh3)->Apply(each_size)->UseRealTime();
+
 }  // namespace
-
-void register_memory_limits() {
-  for (const std::int64_t mebibytes : kMebibytes) {
-    benchmark::RegisterBenchmark("limit_sum", limit_sum)->Arg(mebibytes)->UseRealTime();
-    benchmark::RegisterBenchmark("limit_memcpy", limit_memcpy)->Arg(mebibytes)->UseRealTime();
-    benchmark::RegisterBenchmark("limit_xxh3", limit_xxh3)->Arg(mebibytes)->UseRealTime();
-  }
-}
-
 }  // namespace ckpt::bench

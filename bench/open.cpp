@@ -15,11 +15,12 @@ namespace {
 
 // Paths from all over the file, so that not one lucky search is measured.
 std::array<std::string, 16> some_paths(std::int64_t count) {
+  constexpr std::int64_t kStride = 7919;
   std::array<std::string, 16> paths;
   for (std::size_t i = 0; i < paths.size(); ++i) {
-    paths[i] = many_tensors_path(static_cast<std::int64_t>(i) * 7919 % count);
+    paths[i] = many_tensors_path(static_cast<std::int64_t>(i) * kStride % count);
   }
-  if (count > 16 * 7919) {
+  if (count > 16 * kStride) {
     for (std::size_t i = 0; i < paths.size(); ++i) {
       paths[i] = many_tensors_path((static_cast<std::int64_t>(i) * (count / 16)) + 7);
     }
@@ -83,14 +84,9 @@ void limit_open(benchmark::State& state) {
   });
 }
 
+BENCHMARK(limit_open)->UseRealTime();
+BENCHMARK(open_bind_one)->Apply(each_count)->UseRealTime();
+BENCHMARK(bind_all)->Apply(each_count)->UseRealTime();
+
 }  // namespace
-
-void register_open() {
-  benchmark::RegisterBenchmark("limit_open", limit_open)->UseRealTime();
-  for (const std::int64_t count : kTensorCounts) {
-    benchmark::RegisterBenchmark("open_bind_one", open_bind_one)->Arg(count)->UseRealTime();
-    benchmark::RegisterBenchmark("bind_all", bind_all)->Arg(count)->UseRealTime();
-  }
-}
-
 }  // namespace ckpt::bench

@@ -59,14 +59,9 @@ void verify(benchmark::State& state) {
   });
 }
 
+BENCHMARK(read_warm)->Apply(each_size)->UseRealTime();
+BENCHMARK(read_into)->Apply(each_size)->UseRealTime();
+BENCHMARK(verify)->Apply(each_size)->UseRealTime();
+
 }  // namespace
-
-void register_read() {
-  for (const std::int64_t mebibytes : kMebibytes) {
-    benchmark::RegisterBenchmark("read_warm", read_warm)->Arg(mebibytes)->UseRealTime();
-    benchmark::RegisterBenchmark("read_into", read_into)->Arg(mebibytes)->UseRealTime();
-    benchmark::RegisterBenchmark("verify", verify)->Arg(mebibytes)->UseRealTime();
-  }
-}
-
 }  // namespace ckpt::bench

@@ -38,13 +38,8 @@ void save_cached(benchmark::State& state) {
   });
 }
 
+BENCHMARK(save_durable)->Apply(each_size)->UseRealTime();
+BENCHMARK(save_cached)->Apply(each_size)->UseRealTime();
+
 }  // namespace
-
-void register_save() {
-  for (const std::int64_t mebibytes : kMebibytes) {
-    benchmark::RegisterBenchmark("save_durable", save_durable)->Arg(mebibytes)->UseRealTime();
-    benchmark::RegisterBenchmark("save_cached", save_cached)->Arg(mebibytes)->UseRealTime();
-  }
-}
-
 }  // namespace ckpt::bench

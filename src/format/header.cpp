@@ -115,7 +115,7 @@ Header decode_header(std::span<const std::byte, kHeaderBytes> bytes, Hash hash) 
   }
   const auto sum = load<std::uint64_t>(bytes, kHeaderSum);
   const std::uint64_t actual = hash(bytes.first<kHeaderSum>(), 0);
-  if (sum != actual) corrupt("damaged header: xxh3 " + base::hex16(actual), 0, base::hex16(sum));
+  if (sum != actual) corrupt("damaged header", 0, "xxh3 " + base::hex16(sum), base::hex16(actual));
   if (mark != kByteOrderMark) corrupt("bad byte order mark", 12, base::hex(kByteOrderMark), base::hex(mark));
   const Header header{.major = load<std::uint16_t>(bytes, 8),
                       .minor = load<std::uint16_t>(bytes, 10),
@@ -138,7 +138,7 @@ Footer decode_footer(std::span<const std::byte, kFooterBytes> bytes, std::uint64
   }
   const auto sum = load<std::uint64_t>(bytes, kFooterSum);
   const std::uint64_t actual = hash(bytes.first<kFooterSum>(), 0);
-  if (sum != actual) corrupt("damaged footer: xxh3 " + base::hex16(actual), start, base::hex16(sum));
+  if (sum != actual) corrupt("damaged footer", start, "xxh3 " + base::hex16(sum), base::hex16(actual));
   const Footer footer{.index_offset = load<std::uint64_t>(bytes, 0),
                       .index_size = load<std::uint64_t>(bytes, 8),
                       .sums_root = load<std::uint64_t>(bytes, 16),

@@ -24,10 +24,10 @@ std::span<const std::byte> page_of(std::span<const std::byte> bytes, std::uint64
 
 [[noreturn]] void damaged(std::uint64_t offset, std::uint64_t expected, std::uint64_t actual, bool is_index) {
   throw Error{ErrorCode::corrupt,
-              {.problem = std::string{is_index ? "damaged page of the index" : "damaged page sums of the index"} +
-                          ": xxh3 " + base::hex16(actual),
+              {.problem = is_index ? "damaged page of the index" : "damaged page sums of the index",
                .offset = offset,
-               .expected = base::hex16(expected),
+               .expected = "xxh3 " + base::hex16(expected),
+               .found = base::hex16(actual),
                .advice = "the file is damaged: use another checkpoint"}};
 }
 

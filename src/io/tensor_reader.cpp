@@ -73,13 +73,14 @@ void TensorReader::check_sum(std::uint32_t chunk, const Piece& piece, std::span<
   const std::uint64_t expected = index_.chunk_sum(record_.first_chunk + chunk);
   const std::uint64_t actual = codec::xxh3(stored, identity_ + chunk);
   if (actual == expected) return;
-  throw Error{ErrorCode::corrupt,
-              {.problem = "damaged data: chunk " + std::to_string(chunk + 1) + " of " +
-                          std::to_string(record_.chunk_count) + ": xxh3 " + base::hex16(actual),
-               .offset = piece.offset,
-               .object = std::string{record_.path},
-               .expected = base::hex16(expected),
-               .advice = "use another checkpoint"}};
+  throw Error{
+      ErrorCode::corrupt,
+      {.problem = "damaged data: chunk " + std::to_string(chunk + 1) + " of " + std::to_string(record_.chunk_count),
+       .offset = piece.offset,
+       .object = std::string{record_.path},
+       .expected = "xxh3 " + base::hex16(expected),
+       .found = base::hex16(actual),
+       .advice = "use another checkpoint"}};
 }
 
 void TensorReader::read_into(std::span<std::byte> destination, bool verify) {

@@ -1,7 +1,6 @@
 // Files that cannot be used: what is said, and the exit status.
 #include "tool.hpp"
 
-#include <ckpt/checkpoint.hpp>
 #include <ckpt/writer.hpp>
 
 #include <catch2/catch.hpp>
