@@ -116,9 +116,10 @@ TEST_CASE("the same state gives the same bytes", "[graph][save][determinism]") {
     Box adam;
     Variable<float> w{1};
     Variable<float> u{2};
-    for (const char* name :
-         forwards ? std::initializer_list<const char*>{"w", "u"} : std::initializer_list<const char*>{"u", "w"}) {
-      Variable<float>& variable = *name == 'w' ? w : u;
+    for (const bool first : {true, false}) {
+      const bool is_w = first == forwards;
+      const char* name = is_w ? "w" : "u";
+      Variable<float>& variable = is_w ? w : u;
       net.track(name, variable);
       adam.add_slot<float>(variable, forwards ? "m" : "v", 3.0F);
       adam.add_slot<float>(variable, forwards ? "v" : "m", 3.0F);
