@@ -43,17 +43,25 @@ bool is_resident(const std::filesystem::path& file) {
 void read_all(const std::filesystem::path& file) {
   const int fd = open_file(file);
   std::vector<std::byte> buffer(kMiB);
-  while (::read(fd, buffer.data(), buffer.size()) > 0) {
-  }
+  ssize_t moved = 1;
+  while (moved > 0) moved = ::read(fd, buffer.data(), buffer.size());
+  const int error = errno;
   ::close(fd);
+  if (moved < 0) throw std::system_error{error, std::generic_category(), file.string() + ": read"};
 }
 
 }  // namespace
 
 void require_warm(const std::filesystem::path& file) {
-  if (is_resident(file)) return;
-  read_all(file);
-  if (!is_resident(file)) throw std::runtime_error{"the file does not stay in the page cache: too little memory?"};
+  // The kernel may drop a few pages again while it reads others, with memory to spare.
+  constexpr int kAttempts = 5;
+  for (int i = 0; i < kAttempts; ++i) {
+    if (is_resident(file)) return;
+    read_all(file);
+  }
+  if (!is_resident(file)) {
+    throw std::runtime_error{file.string() + " does not stay in the page cache: too little memory?"};
+  }
 }
 
 WarmCache::WarmCache(std::int64_t mebibytes)

@@ -46,7 +46,7 @@ def xxh3(data, seed=0):
 def to_text(data, what, form="text"):
     """UTF-8 as str; a key, path or name (one component of a path) has the form of sections 7 and 8."""
     text = data.decode("utf-8", "replace")
-    printable = 0 < len(data) <= 4096 and all(ord(c) >= 0x20 and c != "\x7f" for c in text)
+    printable = 0 < len(data) <= 4096 and all(ord(c) >= 0x20 and not 0x7F <= ord(c) <= 0x9F for c in text)
     names = {"path": text.split("/"), "name": [text, "" if "/" in text else text]}.get(form, [])
     good = text.encode() == data and (form == "text" or printable and not {"", ".", ".."} & set(names))
     check(good, f"{what} {text[:50]!r} is not UTF-8 or not a {form}")

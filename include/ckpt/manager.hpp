@@ -48,7 +48,8 @@ struct RestoreResult {
 };
 
 /// Saves one Checkpoint into one directory, under increasing numbers, and removes the oldest files when there are more
-/// than `max_to_keep`. A file is removed only after the new one and the state file are durable.
+/// than `max_to_keep`. A file is removed only after the new one and the state file are durable
+/// (or, without WriterOptions::durable, written: a power cut may then cost all that were kept).
 ///
 /// The list of checkpoints survives in `<directory>/<name>.state`. When that is missing or damaged it is rebuilt from
 /// the directory, with a line to the log; files beyond the newest `max_to_keep` are then left alone for ever, like
@@ -90,10 +91,13 @@ class CheckpointManager {
   std::optional<std::filesystem::path> latest() const;
   std::vector<std::filesystem::path> checkpoints() const;
 
-  const std::filesystem::path& directory() const noexcept;
+  /// As the caller wrote it.
+  const std::filesystem::path& directory() const;
 
  private:
   class Impl;
+  Impl& impl() const;  // throws invalid_argument when moved from
+
   std::unique_ptr<Impl> impl_;
 };
 

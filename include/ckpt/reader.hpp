@@ -92,7 +92,8 @@ struct VerifyReport {
 };
 
 /// An open checkpoint file. A cheap handle: copies share one immutable state, which any number of threads may use.
-/// Opening reads the header, the footer and a few pages of the index, whatever the size of the file.
+/// Opening reads the header, the footer and a few pages of the index, whatever the size of the file; in ReadMode::read,
+/// the whole index.
 class Reader {
  public:
   /// Throws not_found, io, corrupt (damaged, truncated, no checkpoint), unsupported (a newer major version, an unknown
@@ -113,7 +114,7 @@ class Reader {
   /// damaged, invalid_argument when the index is out of range.
   TensorInfo info(std::size_t index) const;
 
-  /// Index of the tensor with that path. Paths are looked up among the tensors first (binary search), then along the
+  /// Index of the tensor with that path. Paths are looked up among the tensors first (by their hash), then along the
   /// edges of the object graph, so a shared object is found under each of its paths. Throws corrupt when a page it
   /// needs is damaged.
   std::optional<std::size_t> find(std::string_view path) const;

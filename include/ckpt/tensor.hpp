@@ -41,7 +41,7 @@ class TensorView {
   std::span<const std::byte> bytes() && =
       delete;  // the memory may go with the temporary view: keep the view in a variable
 
-  /// The elements. Throws mismatch when T is not the C++ type of the dtype.
+  /// The elements. Throws mismatch when T is not the C++ type of the dtype, corrupt for a bool that is neither 0 nor 1.
   template <Element T>
   std::span<const T> as() const& {
     require(dtype_of<T>);

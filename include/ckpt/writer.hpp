@@ -44,7 +44,7 @@ struct TensorOptions {
 };
 
 /// Writes one checkpoint as a stream into a temporary file beside `path`, so files may be larger than memory. One
-/// owner, one thread at a time. After an exception from add, begin, append, alias or commit the temporary is gone, the
+/// owner, one thread at a time. After an exception from any call the temporary is gone, the
 /// old file is untouched, and every later call but the destructor throws invalid_argument: start again with a new
 /// Writer.
 ///
@@ -89,7 +89,7 @@ class Writer {
   void set_graph(ObjectGraph graph);
 
   /// Writes index and footer, makes them durable, and renames the file to its name. When it returns, the checkpoint is
-  /// there. Throws io (the old file is untouched), already_exists.
+  /// there. Throws io (the old file is untouched, unless the message says that the new one is in its place), already_exists.
   void commit();
 
  private:

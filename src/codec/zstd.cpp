@@ -13,27 +13,10 @@
 namespace ckpt::codec {
 namespace {
 
-constexpr unsigned long long kSmallestWindow = 1024;
-
 struct FreeContext {
   void operator()(ZSTD_CCtx* context) const noexcept { ZSTD_freeCCtx(context); }
   void operator()(ZSTD_DCtx* context) const noexcept { ZSTD_freeDCtx(context); }
 };
-
-const char* why_not_a_frame(std::span<const std::byte> frame, std::size_t content_size) {
-  ZSTD_frameHeader header{};
-  if (ZSTD_getFrameHeader(&header, frame.data(), frame.size()) != 0) return "no zstd frame header";
-  if (header.frameType != ZSTD_frame) return "a skippable zstd frame";
-  if (header.frameContentSize != content_size) return "the zstd frame declares another content size";
-  if (header.dictID != 0) return "the zstd frame needs a dictionary";
-  if (header.windowSize > std::max<unsigned long long>(content_size, kSmallestWindow)) {
-    return "the zstd frame asks for too large a window";
-  }
-  const std::size_t size = ZSTD_findFrameCompressedSize(frame.data(), frame.size());
-  if (ZSTD_isError(size) != 0) return "the zstd frame is cut off or damaged";
-  if (size != frame.size()) return "bytes follow the zstd frame";
-  return nullptr;
-}
 
 }  // namespace
 
@@ -69,8 +52,24 @@ std::span<const std::byte> ZstdCompressor::compress(std::span<const std::byte> d
   return std::span{frame_}.first(size);
 }
 
-const char* zstd_decompress(std::span<const std::byte> frame, std::span<std::byte> destination) {
-  if (const char* reason = why_not_a_frame(frame, destination.size())) return reason;
+const char* zstd_frame_problem(std::span<const std::byte> frame, std::size_t content_size, std::size_t largest_window) {
+  ZSTD_frameHeader header{};
+  if (ZSTD_getFrameHeader(&header, frame.data(), frame.size()) != 0) return "no zstd frame header";
+  if (header.frameType != ZSTD_frame) return "a skippable zstd frame";
+  if (header.frameContentSize != content_size) return "the zstd frame declares another content size";
+  if (header.dictID != 0) return "the zstd frame needs a dictionary";
+  if (header.windowSize > largest_window) {
+    return "the zstd frame asks for too large a window";
+  }
+  const std::size_t size = ZSTD_findFrameCompressedSize(frame.data(), frame.size());
+  if (ZSTD_isError(size) != 0) return "the zstd frame is cut off or damaged";
+  if (size != frame.size()) return "bytes follow the zstd frame";
+  return nullptr;
+}
+
+const char* zstd_decompress(std::span<const std::byte> frame, std::span<std::byte> destination,
+                            std::size_t largest_window) {
+  if (const char* reason = zstd_frame_problem(frame, destination.size(), largest_window)) return reason;
   thread_local const std::unique_ptr<ZSTD_DCtx, FreeContext> context{ZSTD_createDCtx()};
   if (!context) throw std::bad_alloc{};
   const std::size_t size =

@@ -28,11 +28,13 @@ class ZstdCompressor {
   std::vector<std::byte> frame_;
 };
 
-/// Why a frame was refused, or nullptr when `destination` holds its content.
-///
-/// The frame must be exactly one zstd frame of exactly `destination.size()` bytes of content, with that size declared,
-/// no dictionary, and a window no larger than the content or 1 KiB: so a hostile frame takes no more memory than an
-/// honest one.
-const char* zstd_decompress(std::span<const std::byte> frame, std::span<std::byte> destination);
+/// Why a frame was refused, or nullptr when `destination` holds its content. The frame must be exactly one zstd frame
+/// of exactly `destination.size()` bytes of content, with that size declared, no dictionary, and a window of at most
+/// `largest_window` bytes: so a hostile frame takes no more memory than an honest one.
+const char* zstd_decompress(std::span<const std::byte> frame, std::span<std::byte> destination,
+                            std::size_t largest_window);
+
+/// The same of a frame whose content is not wanted: its header and the sizes of its blocks are looked at.
+const char* zstd_frame_problem(std::span<const std::byte> frame, std::size_t content_size, std::size_t largest_window);
 
 }  // namespace ckpt::codec

@@ -5,12 +5,14 @@
 
 #include <ckpt/error.hpp>
 
+#include <algorithm>
 #include <string>
 
 namespace ckpt::format {
 namespace {
 
 constexpr std::uint32_t kXxh3 = 1;
+constexpr std::uint64_t kFieldsEnd = 2 + 18;  // in a vtable: two sizes, then the fields of Index
 
 [[noreturn]] void corrupt(const char* problem, std::uint64_t offset) {
   throw Error{ErrorCode::corrupt,
@@ -70,6 +72,12 @@ const fb::Index& verified_root(std::span<const std::byte> index, std::uint64_t i
   const std::uint64_t table_size = flatbuffers::EndianScalar(sizes[1]);
   // The Verifier has looked at the vtable and at each field, but not at the size that the vtable gives for the table.
   if (!base::in_range(table_at, table_size, index.size())) corrupt("the table is cut off", index_offset + table_at);
+  for (std::uint64_t i = 2; i < std::min<std::uint64_t>(vtable_size / 2, kFieldsEnd); ++i) {
+    const std::uint64_t field = flatbuffers::EndianScalar(sizes[i]);
+    if (field != 0 && field + sizeof(flatbuffers::uoffset_t) > table_size) {
+      corrupt("a field outside of its table", index_offset + table_at);
+    }
+  }
   pages.require(vtable_at, vtable_size);
   pages.require(table_at, table_size);
   return root;

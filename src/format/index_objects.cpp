@@ -81,6 +81,7 @@ ObjectGraph IndexView::graph() const {
   std::vector<bool> used(tensors_.size());
   std::uint64_t next_edge = 0;
   std::uint64_t total_text = 0;
+  std::uint64_t total_paths = 0;
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     const fb::Node& raw = nodes_[i];
     if (raw.reserved() != 0) corrupt("reserved bytes are not zero", &raw);
@@ -94,6 +95,8 @@ ObjectGraph IndexView::graph() const {
       if (used[raw.tensor()]) corrupt("two nodes with one tensor", &raw);
       used[raw.tensor()] = true;
       node.tensor = std::string{path(raw.tensor())};
+      total_paths += node.tensor->size();
+      if (total_paths > paths_.size()) corrupt("paths share bytes", &raw);
     }
     for (const fb::Edge& edge : edges_.subspan(raw.first_edge(), raw.edge_count())) {
       const std::string_view name = name_of(edge.name_offset(), edge.name_size(), &edge);

@@ -44,9 +44,9 @@ class IndexView {
   /// The record of tensor `i` < tensor_count(), all of whose values are in range.
   TensorRecord tensor(std::size_t i) const;
 
-  /// The position of the first tensor whose path is not less than `path`, bytewise.
-  std::size_t lower_bound(std::string_view path) const;
-  std::optional<std::size_t> find(std::string_view path) const;
+  /// The position of the first tensor whose path is not less than `wanted`, bytewise.
+  std::size_t lower_bound(std::string_view wanted) const;
+  std::optional<std::size_t> find(std::string_view wanted) const;
 
   /// The tensor at the end of the edges that `path` names, when it is no tensor's own path.
   std::optional<std::size_t> find_in_graph(std::string_view path) const;

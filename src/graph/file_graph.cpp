@@ -37,8 +37,13 @@ std::optional<std::uint32_t> FileGraph::child(std::uint32_t node, std::string_vi
 // looked up.)
 void FileGraph::build_tree(const Reader& reader) {
   graph_.nodes.emplace_back();
+  std::uint64_t total = 0;
   for (std::size_t i = 0; i < reader.size(); ++i) {
     const TensorInfo info = reader.info(i);
+    total += info.path.size();
+    if (total > reader.file().index_size) {  // in a sound file no two paths share bytes
+      throw Error{ErrorCode::corrupt, {.problem = "the paths are longer than the index", .file = reader.path()}};
+    }
     std::uint32_t node = 0;
     std::string_view rest = info.path;
     while (true) {

@@ -18,6 +18,11 @@ bool can_map_privately(const Reader& reader, const TensorInfo& info) {
   return reader.file().mode == ReadMode::mmap && info.compression == Compression::none && !info.alias_of;
 }
 
+// A variable of bool must not get other values than that.
+void require_sound(const TensorView& value) {
+  if (value.dtype() == DType::boolean) static_cast<void>(value.as<bool>());
+}
+
 Storage view_of(const TensorView& value) {
   const auto bytes = value.bytes();
   return {Storage::Kind::view, const_cast<std::byte*>(bytes.data()), bytes.size(), value.owner()};
@@ -58,11 +63,14 @@ Storage load_new(const Restoration& restoration, std::size_t tensor) {
   const Reader& reader = restoration.reader();
   const TensorInfo info = reader.info(tensor);
   switch (restoration.options().binding) {
-    case Binding::view:
-      return view_of(reader.tensor(tensor));
+    case Binding::view: {
+      const TensorView value = reader.tensor(tensor);
+      require_sound(value);
+      return view_of(value);
+    }
     case Binding::copy_on_write:
       if (can_map_privately(reader, info)) {
-        if (restoration.options().verify == Verify::lazy) reader.verify_tensor(tensor);
+        require_sound(reader.tensor(tensor));  // also checks the sums, if that was asked for
         return private_part(reader, info);
       }
       break;
@@ -71,6 +79,7 @@ Storage load_new(const Restoration& restoration, std::size_t tensor) {
   }
   Storage storage = allocate(static_cast<std::size_t>(info.size_bytes));
   reader.read_into(tensor, storage.writable());
+  require_sound(TensorView{info.dtype, info.shape, storage.bytes(), nullptr});
   return storage;
 }
 
@@ -165,6 +174,7 @@ void Plan::bind_memory(Assignment& assignment) {
   const Reader& reader = assignment.restoration->reader();
   const std::size_t index = tensor_index(*assignment.restoration, assignment.file_node);
   assignment.value = reader.tensor(index);
+  require_sound(assignment.value);
   const Storage& present = assignment.variable->storage;
   if (present.kind == Storage::Kind::lent) return;  // the caller looks there, so the value has to go there
   const Binding binding = assignment.restoration->options().binding;

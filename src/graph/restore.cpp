@@ -34,8 +34,8 @@ RestoreStatus restore_objects(const CheckpointState& state, Reader reader, const
 
 RestoreStatus restore_with_counter(CheckpointState& state, Reader reader, const RestoreOptions& options) {
   std::filesystem::path path = reader.path();
+  save_counter(state);  // first, so that it is matched, and can fail, with all others
   RestoreStatus status = restore_objects(state, std::move(reader), options);
-  save_counter(state);
   state.restored_from = std::move(path);
   return status;
 }

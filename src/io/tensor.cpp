@@ -19,7 +19,12 @@ constexpr std::size_t kOffsetBytes = sizeof(std::uint64_t);
 }  // namespace
 
 void TensorView::require(DType wanted) const {
-  if (dtype_ == wanted) return;
+  if (dtype_ == wanted) {
+    // To C++ a bool of another value is undefined behaviour.
+    const auto is_bool = [](std::byte byte) { return byte <= std::byte{1}; };
+    if (wanted != DType::boolean || std::ranges::all_of(bytes_, is_bool)) return;
+    throw Error{ErrorCode::corrupt, {.problem = "a tensor of dtype bool has a byte that is neither 0 nor 1"}};
+  }
   throw Error{ErrorCode::mismatch,
               {.problem = "the tensor has another dtype",
                .expected = std::string{to_string(wanted)},

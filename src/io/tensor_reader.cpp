@@ -83,6 +83,12 @@ void TensorReader::check_sum(std::uint32_t chunk, const Piece& piece, std::span<
        .advice = "use another checkpoint"}};
 }
 
+void TensorReader::check_frame(std::uint32_t chunk, const Piece& piece, const char* problem) const {
+  if (problem == nullptr) return;
+  corrupt("chunk " + std::to_string(chunk + 1) + " of " + std::to_string(record_.chunk_count) + ": " + problem,
+          piece.offset);
+}
+
 void TensorReader::read_into(std::span<std::byte> destination, bool verify) {
   std::vector<std::byte> scratch;
   for (std::uint32_t chunk = 0; chunk < record_.chunk_count; ++chunk) {
@@ -97,10 +103,7 @@ void TensorReader::read_into(std::span<std::byte> destination, bool verify) {
     }
     const auto frame = source_.bytes(at.offset, at.stored, scratch);
     if (verify) check_sum(chunk, at, frame);
-    if (const char* reason = codec::zstd_decompress(frame, target)) {
-      corrupt("chunk " + std::to_string(chunk + 1) + " of " + std::to_string(record_.chunk_count) + ": " + reason,
-              at.offset);
-    }
+    check_frame(chunk, at, codec::zstd_decompress(frame, target, index_.geometry().chunk_size));
   }
 }
 
@@ -110,6 +113,9 @@ std::uint64_t TensorReader::verify(std::uint32_t first, std::uint32_t last, std:
     const Piece at = piece(chunk);
     const auto stored = source_.bytes(at.offset, at.stored, scratch);
     check_sum(chunk, at, stored);
+    if (record_.codec == format::Codec::zstd) {
+      check_frame(chunk, at, codec::zstd_frame_problem(stored, at.content, index_.geometry().chunk_size));
+    }
     total += stored.size();
   }
   return total;

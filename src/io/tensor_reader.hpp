@@ -21,8 +21,8 @@ class TensorReader {
   /// corrupt, io.
   void read_into(std::span<std::byte> destination, bool verify);
 
-  /// Checks the sums of chunks [first, last) as they lie in the file. `scratch` is reused between calls. Returns the
-  /// bytes checked.
+  /// Checks the sums, and the frames' headers, of chunks [first, last) as they lie in the file. `scratch` is reused
+  /// between calls. Returns the bytes checked.
   std::uint64_t verify(std::uint32_t first, std::uint32_t last, std::vector<std::byte>& scratch);
 
  private:
@@ -33,6 +33,7 @@ class TensorReader {
   };
   Piece piece(std::uint32_t chunk);
   void check_sum(std::uint32_t chunk, const Piece& piece, std::span<const std::byte> stored) const;
+  void check_frame(std::uint32_t chunk, const Piece& piece, const char* problem) const;
   void check_frames() const;
   [[noreturn]] void corrupt(std::string problem, std::uint64_t offset) const;
 

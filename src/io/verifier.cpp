@@ -10,8 +10,11 @@
 #include <atomic>
 #include <exception>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -37,8 +40,9 @@ class Verifier {
     }
     for (const auto& gap : structure.gaps) check_gap(gap);
     check_data(structure.tensors);
-    std::ranges::stable_sort(report_.problems, {},
-                             [](const Error& error) { return error.details().offset.value_or(0); });
+    std::ranges::sort(report_.problems, {}, [](const Error& error) {
+      return std::pair{error.details().offset.value_or(0), std::string_view{error.what()}};
+    });
     report_.damaged_tensors = damaged_.size();
     report_.bytes = done_ + footer_.file_size - data_end();
     return std::move(report_);
@@ -94,9 +98,11 @@ class Verifier {
   void check_data(const std::vector<std::size_t>& tensors) {
     std::vector<Unit> units;
     for (const std::size_t i : tensors) {
-      const std::uint32_t count = index_.tensor(i).chunk_count;
-      for (std::uint32_t first = 0; first < count; first += kChunksAUnit) {
-        units.push_back({i, first, std::min(count, first + kChunksAUnit)});
+      const format::TensorRecord record = index_.tensor(i);
+      // The place of a frame is known from those before it, so one thread goes through all of them.
+      const std::uint32_t step = record.codec == format::Codec::stored ? kChunksAUnit : record.chunk_count;
+      for (std::uint32_t first = 0; first < record.chunk_count; first += step) {
+        units.push_back({i, first, std::min(record.chunk_count, first + step)});
       }
     }
     const unsigned wanted =
@@ -119,7 +125,11 @@ class Verifier {
     };
     {
       std::vector<std::jthread> helpers;
-      for (std::size_t i = 1; i < count; ++i) helpers.emplace_back(guarded);
+      try {
+        for (std::size_t i = 1; i < count; ++i) helpers.emplace_back(guarded);
+      } catch (const std::system_error&) {
+        // The process may have no more threads: this one does the work.
+      }
       guarded();
     }
     if (failure) std::rethrow_exception(failure);
@@ -127,20 +137,26 @@ class Verifier {
 
   void check_unit(const Unit& unit, std::vector<std::byte>& scratch) {
     std::uint64_t checked = 0;
+    std::optional<TensorReader> reader;
+    attempt([&] { reader.emplace(source_, index_, index_.tensor(unit.tensor)); });
     // Each chunk on its own, so that one that is damaged does not hide the next.
-    for (std::uint32_t chunk = unit.first; chunk < unit.last; ++chunk) {
-      try {
-        TensorReader reader{source_, index_, index_.tensor(unit.tensor)};
-        checked += reader.verify(chunk, chunk + 1, scratch);
-      } catch (const Error& error) {
-        if (error.code() != ErrorCode::corrupt) throw;
-        const std::scoped_lock lock{mutex_};
-        add(error);
-      }
+    for (std::uint32_t chunk = unit.first; reader && chunk < unit.last; ++chunk) {
+      attempt([&] { checked += reader->verify(chunk, chunk + 1, scratch); });
     }
     const std::scoped_lock lock{mutex_};
     done_ += checked;
     if (options_.progress) options_.progress(done_, data_end());
+  }
+
+  template <typename Action>
+  void attempt(Action&& action) {
+    try {
+      action();
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::corrupt) throw;
+      const std::scoped_lock lock{mutex_};
+      add(error);
+    }
   }
 
   const std::filesystem::path& path_;

@@ -50,16 +50,28 @@ std::optional<std::size_t> keep_of(const ManagerOptions& options) {
 
 double now() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
 
-/// Whether an older checkpoint should be tried: the file itself is bad or gone, and not the program or the system.
+/// Whether an older checkpoint should be tried when opening and checking this one fails so: the file itself is bad,
+/// gone or no file at all, and not the program or the system.
 bool is_damage(const Error& error) {
-  if (error.code() == ErrorCode::io) return error.details().system_error == EIO;
-  return error.code() == ErrorCode::corrupt || error.code() == ErrorCode::not_found;
+  switch (error.code()) {
+    case ErrorCode::unsupported:
+      return false;
+    case ErrorCode::io:
+      return error.details().system_error == EIO;
+    default:
+      return true;
+  }
+}
+
+// Files are written by path and removed through the open directory: both have to mean the same one, also after a chdir.
+std::filesystem::path absolute_path(const std::filesystem::path& path) {
+  std::error_code failed;
+  std::filesystem::path result = std::filesystem::absolute(path, failed);
+  return failed ? path : result;
 }
 
 bool same_directory(const std::filesystem::path& a, const std::filesystem::path& b) {
-  const auto normal = [](const std::filesystem::path& path) {
-    return (std::filesystem::absolute(path) / "").lexically_normal();
-  };
+  const auto normal = [](const std::filesystem::path& path) { return (absolute_path(path) / "").lexically_normal(); };
   return normal(a) == normal(b);
 }
 
@@ -70,7 +82,8 @@ class CheckpointManager::Impl {
   Impl(Checkpoint& checkpoint, const std::filesystem::path& path, ManagerOptions options)
       : checkpoint_{state_of(checkpoint)},
         options_{checked(std::move(options))},
-        directory_{os::Directory::create_all(path.empty() ? "." : path)},
+        shown_{path.empty() ? "." : path},
+        directory_{os::Directory::create_all(absolute_path(shown_))},
         lock_{directory_, kLockFile} {
     for (const std::string& name : os::remove_stale_temporaries(directory_)) {
       base::log(LogLevel::info, "removed the temporary file of a save that was killed: " + base::escape(name));
@@ -79,7 +92,7 @@ class CheckpointManager::Impl {
   }
 
   const ManagerOptions& options() const noexcept { return options_; }
-  const os::Directory& directory() const noexcept { return directory_; }
+  const std::filesystem::path& shown() const noexcept { return shown_; }
   const Entries& entries() const noexcept { return entries_; }
 
   SaveResult save(std::optional<std::int64_t> wanted, SaveOptions options);
@@ -99,7 +112,8 @@ class CheckpointManager::Impl {
 
   std::shared_ptr<graph::CheckpointState> checkpoint_;
   ManagerOptions options_;
-  os::Directory directory_;
+  std::filesystem::path shown_;  // the directory as the caller wrote it
+  os::Directory directory_;      // absolute
   os::DirectoryLock lock_;
   Entries entries_;                        // oldest first
   std::set<std::string> written_;          // by this manager
@@ -126,7 +140,7 @@ SaveResult CheckpointManager::Impl::save(std::optional<std::int64_t> wanted, Sav
   std::erase_if(entries_, [&](const Entry& entry) { return entry.file == file; });
   entries_.push_back({file, number, now()});
   write_state(options.writer.durable);
-  return {path, number, rotate(options.writer.durable)};
+  return {shown_ / file, number, rotate(options.writer.durable)};
 }
 
 // A file of an earlier run must not disappear because a program forgot to restore and counts from 1 again.
@@ -181,7 +195,7 @@ std::vector<std::filesystem::path> CheckpointManager::Impl::rotate(bool durable)
   while (keep && entries_.size() > *keep) {
     const std::string file = entries_.front().file;
     try {
-      if (directory_.remove(file)) deleted.push_back(directory_.path() / file);
+      if (directory_.remove(file)) deleted.push_back(shown_ / file);
     } catch (const Error& error) {
       base::log(LogLevel::warning, std::string{"an old checkpoint could not be removed: "} + error.what());
     }
@@ -192,16 +206,16 @@ std::vector<std::filesystem::path> CheckpointManager::Impl::rotate(bool durable)
   return deleted;
 }
 
-// Newest first: files newer than the list knows (a program was killed after it wrote a checkpoint and before it wrote
-// the state), the list, and then whatever else is there under this name.
+// Newest first: files with larger numbers than the list knows (a program was killed after it wrote a checkpoint and
+// before it wrote the state), the list, and then whatever else is there under this name.
 Entries CheckpointManager::Impl::candidates() const {
+  std::int64_t largest = -1;
+  for (const Entry& entry : entries_) largest = std::max(largest, entry.number);
   Entries result;
   Entries older;
   const Entries found = manager::scan(directory_, options_.name);
   for (auto it = found.rbegin(); it != found.rend(); ++it) {
-    if (in_list(it->file)) continue;
-    const bool newer = entries_.empty() || it->number > entries_.back().number;
-    (newer ? result : older).push_back(*it);
+    if (!in_list(it->file)) (it->number > largest ? result : older).push_back(*it);
   }
   result.insert(result.end(), entries_.rbegin(), entries_.rend());
   result.insert(result.end(), older.begin(), older.end());
@@ -211,22 +225,24 @@ Entries CheckpointManager::Impl::candidates() const {
 RestoreResult CheckpointManager::Impl::restore() {
   RestoreResult result;
   RestoreOptions options = options_.restore;
-  options.verify = Verify::full;
+  if (options.verify == Verify::full) options.verify = Verify::lazy;  // what is checked here need not be checked again
   for (const Entry& candidate : candidates()) {
     const std::filesystem::path path = directory_.path() / candidate.file;
     try {
-      result.status = graph::restore_with_counter(*checkpoint_, graph::open_for(path, options), options);
+      // By explicit reads: where the disk fails they give an error, and a mapping gives a signal.
+      static_cast<void>(Reader::open(path, {.mode = ReadMode::read, .verify = Verify::full}));
     } catch (const Error& error) {
       if (!is_damage(error)) throw;
       base::log(LogLevel::warning, std::string{"passing over a damaged checkpoint: "} + error.what());
-      result.skipped.push_back({path, error});
+      result.skipped.push_back({shown_ / candidate.file, error});
       continue;
     }
+    result.status = graph::restore_with_counter(*checkpoint_, graph::open_for(path, options), options);
     restored_ = result.status;
     adopt(candidate);
-    result.path = path;
+    result.path = shown_ / candidate.file;
     if (!result.skipped.empty()) {
-      base::log(LogLevel::warning, "restored an older checkpoint instead: " + base::escape(path.string()));
+      base::log(LogLevel::warning, "restored an older checkpoint instead: " + base::escape(result.path->string()));
     }
     return result;
   }
@@ -240,20 +256,14 @@ RestoreResult CheckpointManager::Impl::restore() {
   return result;
 }
 
-// A newer file than the list knows was written by this run before it was killed, and so were those in between: they are
-// managed from here on. Other files are in the list, or stay unmanaged.
+// A checkpoint that a kill kept out of the list belongs to this run once it was restored. An older file that was not
+// listed stays unmanaged.
 void CheckpointManager::Impl::adopt(const Entry& restored) {
-  if (entries_.empty()) {
-    entries_.push_back({restored.file, restored.number, now()});
-    return;
-  }
-  const std::int64_t known = entries_.back().number;
-  if (restored.number <= known) return;
-  for (Entry& entry : manager::scan(directory_, options_.name)) {
-    if (entry.number <= known || entry.number > restored.number || in_list(entry.file)) continue;
-    entry.time = now();
-    entries_.push_back(std::move(entry));
-  }
+  const auto is_older = [&](const Entry& entry) { return entry.number > restored.number; };
+  if (in_list(restored.file) || std::ranges::any_of(entries_, is_older)) return;
+  Entry entry = restored;
+  entry.time = now();
+  entries_.push_back(std::move(entry));
 }
 
 CheckpointManager::CheckpointManager(Checkpoint& checkpoint, std::filesystem::path directory, ManagerOptions options)
@@ -262,28 +272,33 @@ CheckpointManager::~CheckpointManager() = default;
 CheckpointManager::CheckpointManager(CheckpointManager&&) noexcept = default;
 CheckpointManager& CheckpointManager::operator=(CheckpointManager&&) noexcept = default;
 
-SaveResult CheckpointManager::save() { return impl_->save(std::nullopt, impl_->options().save); }
-SaveResult CheckpointManager::save(const SaveOptions& options) { return impl_->save(std::nullopt, options); }
-SaveResult CheckpointManager::save(std::int64_t number) { return impl_->save(number, impl_->options().save); }
-SaveResult CheckpointManager::save(std::int64_t number, const SaveOptions& options) {
-  return impl_->save(number, options);
+CheckpointManager::Impl& CheckpointManager::impl() const {
+  if (!impl_) throw Error{ErrorCode::invalid_argument, {.problem = "the CheckpointManager was moved from"}};
+  return *impl_;
 }
 
-RestoreResult CheckpointManager::restore_or_initialize() { return impl_->restore(); }
+SaveResult CheckpointManager::save() { return impl().save(std::nullopt, impl().options().save); }
+SaveResult CheckpointManager::save(const SaveOptions& options) { return impl().save(std::nullopt, options); }
+SaveResult CheckpointManager::save(std::int64_t number) { return impl().save(number, impl().options().save); }
+SaveResult CheckpointManager::save(std::int64_t number, const SaveOptions& options) {
+  return impl().save(number, options);
+}
+
+RestoreResult CheckpointManager::restore_or_initialize() { return impl().restore(); }
 
 std::optional<std::filesystem::path> CheckpointManager::latest() const {
-  const Entries& entries = impl_->entries();
+  const Entries& entries = impl().entries();
   if (entries.empty()) return std::nullopt;
   return directory() / entries.back().file;
 }
 
 std::vector<std::filesystem::path> CheckpointManager::checkpoints() const {
   std::vector<std::filesystem::path> paths;
-  for (const Entry& entry : impl_->entries()) paths.push_back(directory() / entry.file);
+  for (const Entry& entry : impl().entries()) paths.push_back(directory() / entry.file);
   return paths;
 }
 
-const std::filesystem::path& CheckpointManager::directory() const noexcept { return impl_->directory().path(); }
+const std::filesystem::path& CheckpointManager::directory() const { return impl().shown(); }
 
 std::optional<std::filesystem::path> latest_checkpoint(const std::filesystem::path& directory, std::string_view name) {
   manager::require_manager_name(name);

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <new>
+#include <system_error>
 
 namespace ckpt::os {
 namespace {
@@ -43,6 +45,8 @@ BlockWriter::~BlockWriter() { finish(); }
 std::byte* BlockWriter::acquire() {
   std::unique_lock lock{mutex_};
   if (free_.empty() && blocks_.size() < kBlocks) {
+    free_.reserve(kBlocks);
+    blocks_.reserve(kBlocks);
     auto* memory = static_cast<std::byte*>(std::aligned_alloc(kHugePage, kBlockBytes));
     if (memory == nullptr) throw std::bad_alloc{};
     // Fewer faults for the caller and fewer segments for the device; a kernel without huge pages refuses, which does no
@@ -57,18 +61,29 @@ std::byte* BlockWriter::acquire() {
   return error_ == 0 ? block : nullptr;
 }
 
-void BlockWriter::give_back(std::byte* block) {
+void BlockWriter::submit(std::byte* block, std::size_t size, std::uint64_t offset) {
+  if (threads_.empty()) start();
+  const Job job{block, size, offset};
+  if (threads_.empty()) return complete(job, write(job));
   const std::scoped_lock lock{mutex_};
-  free_.push_back(block);
+  jobs_.push_back(job);
+  changed_.notify_all();
 }
 
-void BlockWriter::submit(std::byte* block, std::size_t size, std::uint64_t offset) {
-  if (threads_.empty()) {
-    direct_ = set_direct(fd_, true);
-    for (std::size_t i = 0; i < kThreads; ++i) threads_.emplace_back([this] { run(); });
+void BlockWriter::start() {
+  direct_ = set_direct(fd_, true);
+  threads_.reserve(kThreads);
+  try {
+    while (threads_.size() < kThreads) threads_.emplace_back([this] { run(); });
+  } catch (const std::system_error&) {
+    // The process may have no more threads: fewer do, and with none the caller writes.
   }
+}
+
+void BlockWriter::complete(const Job& job, int error) noexcept {
   const std::scoped_lock lock{mutex_};
-  jobs_.push_back({block, size, offset});
+  if (error_ == 0) error_ = error;
+  free_.push_back(job.block);  // acquire() has made room
   changed_.notify_all();
 }
 
@@ -93,11 +108,8 @@ void BlockWriter::run() {
     jobs_.pop_front();
     const bool failed_before = error_ != 0;
     lock.unlock();
-    const int error = failed_before ? 0 : write(job);
+    complete(job, failed_before ? 0 : write(job));
     lock.lock();
-    if (error_ == 0) error_ = error;
-    free_.push_back(job.block);
-    changed_.notify_all();
   }
 }
 

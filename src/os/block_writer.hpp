@@ -38,9 +38,6 @@ class BlockWriter {
   /// Writes the first `size` bytes of an acquired block at `offset`, both multiples of 4096, and takes the block back.
   void submit(std::byte* block, std::size_t size, std::uint64_t offset);
 
-  /// Gives back an acquired block unwritten.
-  void give_back(std::byte* block);
-
   /// Waits until all submitted blocks are written, and ends the threads. Returns 0 or the errno of the first write that
   /// failed.
   int finish();
@@ -58,8 +55,10 @@ class BlockWriter {
     void operator()(std::byte* memory) const noexcept { std::free(memory); }
   };
 
+  void start();
   void run();
   int write(const Job& job);
+  void complete(const Job& job, int error) noexcept;
 
   const int fd_;
   std::mutex mutex_;

@@ -38,11 +38,12 @@ Directory Directory::open(const std::filesystem::path& path) {
 }
 
 Directory Directory::create_all(const std::filesystem::path& path) {
-  if (::mkdir(path.c_str(), 0777) != 0) {
-    if (errno == ENOENT && path != parent_of(path)) {
-      create_all(parent_of(path));
-      return create_all(path);
-    }
+  int failed = ::mkdir(path.c_str(), 0777);
+  if (failed != 0 && errno == ENOENT && path != parent_of(path)) {
+    create_all(parent_of(path));
+    failed = ::mkdir(path.c_str(), 0777);
+  }
+  if (failed != 0) {
     if (errno != EEXIST) throw_system_error(errno, "cannot create the directory", path);
     return open(path);
   }
@@ -95,7 +96,7 @@ void Directory::rename_to_new(const std::string& from, const std::string& to) co
   // Some file systems cannot do that; a hard link is as exclusive.
   if (errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP) {
     if (::linkat(fd(), from.c_str(), fd(), to.c_str(), 0) == 0) {
-      remove(from);
+      ::unlinkat(fd(), from.c_str(), 0);  // if that fails, a second name is left, which the next cleaning removes
       return;
     }
   }
@@ -113,20 +114,20 @@ void Directory::rename_to_new(const std::string& from, const std::string& to) co
 DirectoryLock::DirectoryLock(const Directory& directory, const std::string& name) {
   descriptor_ = Descriptor{::openat(directory.fd(), name.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666)};
   if (!descriptor_.is_open()) throw_system_error(errno, "cannot open the lock file", directory.path() / name);
-  if (!try_lock(descriptor_.get())) {
+  if (try_lock(descriptor_.get()) == LockResult::taken) {
     throw Error{ErrorCode::busy,
                 {.problem = "another writer holds this directory",
                  .file = directory.path() / name,
-                 .advice = "end that process or manager first, or use another directory",
-                 .system_error = errno}};
+                 .advice = "end that process or manager first, or use another directory"}};
   }
 }
 
-bool try_lock(int fd) noexcept {
+LockResult try_lock(int fd) noexcept {
   struct flock lock{};  // all of the file
   lock.l_type = F_WRLCK;
   lock.l_whence = SEEK_SET;
-  return ::fcntl(fd, F_OFD_SETLK, &lock) == 0;
+  if (::fcntl(fd, F_OFD_SETLK, &lock) == 0) return LockResult::held;
+  return errno == EAGAIN || errno == EACCES ? LockResult::taken : LockResult::no_locks;
 }
 
 std::filesystem::path parent_of(const std::filesystem::path& path) {
@@ -152,7 +153,8 @@ std::vector<std::string> remove_stale_temporaries(const Directory& directory) {
   for (const std::string& name : directory.list()) {
     if (!is_temporary(name)) continue;
     const Descriptor file{::openat(directory.fd(), name.c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)};
-    if (!file.is_open() || !try_lock(file.get())) continue;  // gone meanwhile, not ours, or its writer lives
+    if (!file.is_open() || try_lock(file.get()) != LockResult::held)
+      continue;  // gone meanwhile, not ours, or its writer lives
     if (directory.remove(name)) removed.push_back(name);
   }
   return removed;

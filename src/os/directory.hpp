@@ -3,6 +3,7 @@
 
 #include "os/file.hpp"
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -58,9 +59,14 @@ class DirectoryLock {
   Descriptor descriptor_;
 };
 
-/// Tries to lock the open file exclusively. False when another open file description holds a lock on it, or the file
-/// system knows no locks.
-bool try_lock(int fd) noexcept;
+enum class LockResult : std::uint8_t {
+  held,
+  taken,     ///< another open file description holds it
+  no_locks,  ///< the file system has none
+};
+
+/// Tries to lock the open file exclusively.
+LockResult try_lock(int fd) noexcept;
 
 /// The directory part of a path: "." when it has none.
 std::filesystem::path parent_of(const std::filesystem::path& path);

@@ -5,6 +5,7 @@
 #include <ckpt/error.hpp>
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 namespace ckpt::os {
@@ -26,9 +28,20 @@ std::string name_in(const std::filesystem::path& path) {
   return name;
 }
 
-bool is_linked(int fd) noexcept {
-  struct stat status{};
-  return ::fstat(fd, &status) == 0 && status.st_nlink > 0;
+// Whether the name still leads to the open file.
+bool is_there(int fd, int directory, const std::string& name) noexcept {
+  struct stat file{};
+  struct stat entry{};
+  return ::fstat(fd, &file) == 0 && ::fstatat(directory, name.c_str(), &entry, AT_SYMLINK_NOFOLLOW) == 0 &&
+         file.st_ino == entry.st_ino && file.st_dev == entry.st_dev;
+}
+
+// How far a file may grow; beyond, the kernel would send a signal.
+std::uint64_t size_limit() noexcept {
+  struct rlimit limit{};
+  return ::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY
+             ? limit.rlim_cur
+             : std::numeric_limits<std::int64_t>::max();
 }
 
 }  // namespace
@@ -52,10 +65,11 @@ ReplacementFile::~ReplacementFile() {
   if (!temporary_.empty()) ::unlinkat(directory_.fd(), temporary_.c_str(), 0);
 }
 
-// The lock tells those who clean up that this writer lives. One of them may come between the creation and the lock, and
-// then remove the file: so look whether it is still there.
+// The lock tells those who clean up that this writer lives. One of them may come between the creation and the lock,
+// take the file for a dead one's and remove it: then another one is made.
 void ReplacementFile::create_temporary() {
-  do {
+  constexpr int kTries = 16;
+  for (int i = 0; i < kTries; ++i) {
     temporary_ = temporary_name(name_);
     file_ = Descriptor{
         ::openat(directory_.fd(), temporary_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666)};
@@ -64,8 +78,14 @@ void ReplacementFile::create_temporary() {
       temporary_.clear();
       throw_system_error(error, "cannot create a temporary file for it", path_);
     }
-    try_lock(file_.get());
-  } while (!is_linked(file_.get()));
+    const bool taken = try_lock(file_.get()) == LockResult::taken;
+    if (!taken && is_there(file_.get(), directory_.fd(), temporary_)) return;
+    ::unlinkat(directory_.fd(), temporary_.c_str(), 0);
+  }
+  throw Error{ErrorCode::io,
+              {.problem = "the temporary file for it is removed as soon as it is made",
+               .file = path_,
+               .advice = "something else cleans this directory: stop it, or choose another directory"}};
 }
 
 void ReplacementFile::append(std::span<const std::byte> data) {
@@ -106,13 +126,19 @@ void ReplacementFile::set_start(std::span<const std::byte> bytes) { start_.assig
 
 // Direct writes into allocated space run side by side; those that make a file longer wait for each other.
 void ReplacementFile::allocate(std::uint64_t end) {
-  const int failed = ::fallocate(file_.get(), 0, 0, static_cast<off_t>(end));
+  const bool asked_for = end <= options_.expected_bytes;
+  const int failed = ::fallocate(file_.get(), 0, 0, static_cast<off_t>(std::min(end, size_limit())));
   // Anything but a full disk only means that this file system cannot allocate ahead. What was allocated on a guess may
   // fail.
-  if (failed != 0 && (errno == ENOSPC || errno == EDQUOT) && end <= options_.expected_bytes) {
-    fail(errno, "cannot allocate");
-  }
+  if (failed != 0 && (errno == ENOSPC || errno == EDQUOT) && asked_for) fail(errno, "cannot allocate");
   allocated_ = end;
+}
+
+// As much again as there is, within reason; little more where the caller has said how much will come.
+std::uint64_t ReplacementFile::step_from(std::uint64_t offset) const noexcept {
+  constexpr std::uint64_t kLeast = std::uint64_t{256} << 20U;
+  constexpr std::uint64_t kMost = std::uint64_t{4} << 30U;
+  return options_.expected_bytes > 0 ? kLeast : std::clamp(offset, kLeast, kMost);
 }
 
 // Durable files go to the device in the background, block by block, so that fsync has little left to do.
@@ -120,8 +146,7 @@ void ReplacementFile::flush_block() {
   const std::uint64_t offset = size_ - filled_;
   const std::size_t size = std::exchange(filled_, 0);
   if (options_.durable && size == BlockWriter::kBlockBytes && offset % 4096 == 0) {
-    constexpr std::uint64_t kStep = std::uint64_t{256} << 20U;
-    if (offset + size > allocated_) allocate(offset + size + std::max(offset, kStep));
+    if (offset + size > allocated_) allocate(offset + size + step_from(offset));
     writer_->submit(std::exchange(block_, nullptr), size, offset);
   } else if (const int error = write_all(file_.get(), {block_, size}, offset)) {
     fail(error, "cannot write");
@@ -136,7 +161,12 @@ void ReplacementFile::finish_writing() {
   }
   if (filled_ > 0) flush_block();
   if (allocated_ > size_ && ::ftruncate(file_.get(), static_cast<off_t>(size_)) != 0) fail(errno, "cannot truncate");
-  if (options_.durable && ::fsync(file_.get()) != 0) fail(errno, "cannot sync");
+  if (options_.durable) {
+    if (::fsync(file_.get()) != 0) fail(errno, "cannot sync");
+  } else if (const int again = ::dup(file_.get()); again >= 0) {
+    // A network file system says at close() what it could not write; at the last one it would be too late.
+    if (::close(again) != 0 && errno != EINTR) fail(errno, "cannot write");
+  }
   struct stat status{};
   if (::fstat(file_.get(), &status) != 0) fail(errno, "cannot stat");
   if (static_cast<std::uint64_t>(status.st_size) != size_) {
@@ -157,7 +187,10 @@ void ReplacementFile::commit(bool replace) {
     directory_.rename_to_new(temporary_, name_);
   }
   temporary_.clear();
-  if (options_.durable) directory_.sync();
+  if (options_.durable && ::fsync(directory_.fd()) != 0 && errno != EINVAL) {
+    throw_system_error(
+        errno, "the new file is in its place, but may not survive a power cut: cannot sync its directory", path_);
+  }
 }
 
 void ReplacementFile::fail(int system_error, const char* problem) {

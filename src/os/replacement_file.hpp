@@ -54,6 +54,7 @@ class ReplacementFile {
   void append_staged(std::span<const std::byte> data);
   void flush_block();
   void allocate(std::uint64_t end);
+  std::uint64_t step_from(std::uint64_t offset) const noexcept;
   void finish_writing();
   [[noreturn]] void fail(int system_error, const char* problem);
 

@@ -16,6 +16,8 @@ using namespace ckpt::test;
 
 namespace {
 
+constexpr std::size_t kWindow = std::size_t{1} << 20U;
+
 Bytes compress(const Bytes& data, int level = 1) {
   codec::ZstdCompressor compressor{level};
   return to_vector(compressor.compress(data));
@@ -23,7 +25,7 @@ Bytes compress(const Bytes& data, int level = 1) {
 
 std::string_view refuse(const Bytes& frame, std::size_t size) {
   Bytes out(size);
-  const char* reason = codec::zstd_decompress(frame, out);
+  const char* reason = codec::zstd_decompress(frame, out, kWindow);
   return reason == nullptr ? std::string_view{} : reason;
 }
 
@@ -75,7 +77,7 @@ TEST_CASE("what was compressed comes back") {
       for (const Bytes& data : {smooth_bytes(size, 3), random_bytes(size, 3)}) {
         const Bytes frame = compress(data, level);
         Bytes out(size);
-        CHECK(codec::zstd_decompress(frame, out) == nullptr);
+        CHECK(codec::zstd_decompress(frame, out, kWindow) == nullptr);
         CHECK(out == data);
       }
     }
@@ -150,7 +152,7 @@ TEST_CASE("random damage to a frame never does harm") {
       Bytes bad = frame;
       bad[i] ^= static_cast<std::byte>(flip);
       Bytes out(data.size() + 1, std::byte{0x5a});
-      codec::zstd_decompress(bad, std::span{out}.first(data.size()));
+      codec::zstd_decompress(bad, std::span{out}.first(data.size()), kWindow);
       CHECK(out.back() == std::byte{0x5a});
     }
   }

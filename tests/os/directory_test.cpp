@@ -162,7 +162,7 @@ TEST_CASE("stale temporaries are removed, and nothing else") {
   REQUIRE(::mkfifo((dir / ".p.0123456789abcdef.tmp").c_str(), 0600) == 0);
 
   const os::Descriptor held{::open((dir / living).c_str(), O_RDWR | O_CLOEXEC)};
-  REQUIRE(os::try_lock(held.get()));
+  REQUIRE(os::try_lock(held.get()) == os::LockResult::held);
   const auto removed = os::remove_stale_temporaries(directory);
   CHECK(std::ranges::count(removed, stale) == 1);
   CHECK_FALSE(directory.exists(stale));

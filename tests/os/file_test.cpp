@@ -36,7 +36,8 @@ TEST_CASE("a descriptor closes itself once") {
     Descriptor three;
     CHECK_FALSE(three.is_open());
     three = std::move(two);
-    three = std::move(three);
+    Descriptor& itself = three;
+    three = std::move(itself);
     CHECK(three.get() == fd);
     CHECK(is_open(fd));
   }
