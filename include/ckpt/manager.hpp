@@ -62,7 +62,7 @@ class CheckpointManager {
  public:
   /// Creates the directory, locks it, removes temporary files that killed processes left, and reads the state. Deletes
   /// no checkpoint. Throws invalid_argument for bad options, busy when another manager holds the directory, io.
-  CheckpointManager(Checkpoint& checkpoint, std::filesystem::path directory, ManagerOptions options = {});
+  CheckpointManager(Checkpoint& checkpoint, const std::filesystem::path& directory, ManagerOptions options = {});
   ~CheckpointManager();
   CheckpointManager(CheckpointManager&&) noexcept;
   CheckpointManager& operator=(CheckpointManager&&) noexcept;

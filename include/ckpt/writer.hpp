@@ -89,7 +89,8 @@ class Writer {
   void set_graph(ObjectGraph graph);
 
   /// Writes index and footer, makes them durable, and renames the file to its name. When it returns, the checkpoint is
-  /// there. Throws io (the old file is untouched, unless the message says that the new one is in its place), already_exists.
+  /// there. Throws io (the old file is untouched, unless the message says that the new one is in its place),
+  /// already_exists.
   void commit();
 
  private:

@@ -18,9 +18,9 @@ std::uint64_t next_uid() noexcept {
 
 }  // namespace
 
-Restoration::Restoration(Reader reader, const RestoreOptions& options, const std::shared_ptr<Node>& root)
+Restoration::Restoration(const Reader& reader, const RestoreOptions& options, const std::shared_ptr<Node>& root)
     : uid_{next_uid()},
-      reader_{std::move(reader)},
+      reader_{reader},
       options_{options},
       file_{reader_},
       root_{root},

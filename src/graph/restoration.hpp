@@ -20,7 +20,7 @@ namespace ckpt::graph {
 /// object.
 class Restoration {
  public:
-  Restoration(Reader reader, const RestoreOptions& options, const std::shared_ptr<Node>& root);
+  Restoration(const Reader& reader, const RestoreOptions& options, const std::shared_ptr<Node>& root);
   /// Warns when values were never used.
   ~Restoration();
   Restoration(const Restoration&) = delete;

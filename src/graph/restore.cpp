@@ -21,9 +21,9 @@ Reader open_for(const std::filesystem::path& path, const RestoreOptions& options
   return Reader::open(path, reader_options);
 }
 
-RestoreStatus restore_objects(const CheckpointState& state, Reader reader, const RestoreOptions& options) {
+RestoreStatus restore_objects(const CheckpointState& state, const Reader& reader, const RestoreOptions& options) {
   const auto root = require_root(state);
-  auto restoration = std::make_shared<Restoration>(std::move(reader), options, root);
+  auto restoration = std::make_shared<Restoration>(reader, options, root);
   Plan plan;
   plan.match(restoration, 0, root);
   plan.prepare();
@@ -32,10 +32,10 @@ RestoreStatus restore_objects(const CheckpointState& state, Reader reader, const
   return Access::status(std::move(restoration));
 }
 
-RestoreStatus restore_with_counter(CheckpointState& state, Reader reader, const RestoreOptions& options) {
+RestoreStatus restore_with_counter(CheckpointState& state, const Reader& reader, const RestoreOptions& options) {
   std::filesystem::path path = reader.path();
   save_counter(state);  // first, so that it is matched, and can fail, with all others
-  RestoreStatus status = restore_objects(state, std::move(reader), options);
+  RestoreStatus status = restore_objects(state, reader, options);
   state.restored_from = std::move(path);
   return status;
 }

@@ -213,9 +213,10 @@ Entries CheckpointManager::Impl::candidates() const {
   for (const Entry& entry : entries_) largest = std::max(largest, entry.number);
   Entries result;
   Entries older;
-  const Entries found = manager::scan(directory_, options_.name);
-  for (auto it = found.rbegin(); it != found.rend(); ++it) {
-    if (!in_list(it->file)) (it->number > largest ? result : older).push_back(*it);
+  Entries found = manager::scan(directory_, options_.name);
+  std::ranges::reverse(found);
+  for (const Entry& entry : found) {
+    if (!in_list(entry.file)) (entry.number > largest ? result : older).push_back(entry);
   }
   result.insert(result.end(), entries_.rbegin(), entries_.rend());
   result.insert(result.end(), older.begin(), older.end());
@@ -266,7 +267,8 @@ void CheckpointManager::Impl::adopt(const Entry& restored) {
   entries_.push_back(std::move(entry));
 }
 
-CheckpointManager::CheckpointManager(Checkpoint& checkpoint, std::filesystem::path directory, ManagerOptions options)
+CheckpointManager::CheckpointManager(Checkpoint& checkpoint, const std::filesystem::path& directory,
+                                     ManagerOptions options)
     : impl_{std::make_unique<Impl>(checkpoint, directory, std::move(options))} {}
 CheckpointManager::~CheckpointManager() = default;
 CheckpointManager::CheckpointManager(CheckpointManager&&) noexcept = default;

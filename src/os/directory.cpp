@@ -118,7 +118,8 @@ DirectoryLock::DirectoryLock(const Directory& directory, const std::string& name
     throw Error{ErrorCode::busy,
                 {.problem = "another writer holds this directory",
                  .file = directory.path() / name,
-                 .advice = "end that process or manager first, or use another directory"}};
+                 .advice = "end that process or manager first, or use another directory",
+                 .system_error = EAGAIN}};
   }
 }
 
