@@ -44,6 +44,7 @@ std::vector<std::string> dtype_lines(const Summary& summary, Units units) {
     return a.second.bytes != b.second.bytes ? a.second.bytes > b.second.bytes : a.first < b.first;
   });
   std::vector<std::string> texts;
+  texts.reserve(groups.size());
   for (const auto& [name, group] : groups) {
     texts.push_back(fmt::format("{} {} ({})", name, group.tensors, format_bytes(group.bytes, units)));
   }

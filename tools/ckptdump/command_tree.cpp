@@ -43,7 +43,7 @@ Content load(Context& context, const std::string& file) {
     if (context.filter.selects(path.path)) entries.push_back({.path = path.path, .link = path.target});
   }
   PathTree tree{std::move(entries), built_depth(context.options)};
-  return {std::move(reader), std::move(shared), std::move(tree)};
+  return {reader, std::move(shared), std::move(tree)};
 }
 
 class TreePrinter {

@@ -79,6 +79,7 @@ std::vector<std::string> metadata_lines(const ckpt::Metadata& metadata, bool who
   std::ranges::sort(
       pairs, {}, [](const auto* pair) { return std::pair<int, std::string_view>{rank_of(pair->first), pair->first}; });
   std::vector<std::string> texts;
+  texts.reserve(pairs.size());
   for (const auto* pair : pairs) texts.push_back(pair_text(pair->first, pair->second, metadata, whole));
   return wrap(texts);
 }

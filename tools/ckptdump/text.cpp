@@ -83,11 +83,10 @@ bool is_plain(char c, bool keep_backslash) noexcept { return c >= 0x20 && c < 0x
 
 void append_escaped(std::string& out, std::string_view bytes, const CodePoint& point, bool keep_backslash) {
   const auto sink = std::back_inserter(out);
-  if (!point.valid) {
-    fmt::format_to(sink, "\\x{:02x}", static_cast<unsigned>(point.value));
-  } else if (!in_ranges(kDeceptive, point.value) && (keep_backslash || point.value != U'\\')) {
+  const bool harmless = point.valid && !in_ranges(kDeceptive, point.value);
+  if (harmless && (keep_backslash || point.value != U'\\')) {
     out += bytes;
-  } else if (point.value < 0x80) {
+  } else if (!point.valid || point.value < 0x80) {
     fmt::format_to(sink, "\\x{:02x}", static_cast<unsigned>(point.value));
   } else {
     fmt::format_to(sink, "\\u{{{:x}}}", static_cast<unsigned>(point.value));
