@@ -164,6 +164,14 @@ std::uint32_t IndexBuilder::add_block(const BlockType& block) {
   return position;
 }
 
+// A model has few different shapes: stored once each, they are likely to be in memory already when a tensor is bound.
+std::uint32_t IndexBuilder::add_dims(const Shape& shape) {
+  const auto next = static_cast<std::uint32_t>(dims_.size());
+  const auto [known, is_new] = shapes_.try_emplace({shape.begin(), shape.end()}, next);
+  if (is_new) dims_.insert(dims_.end(), shape.begin(), shape.end());
+  return known->second;
+}
+
 void IndexBuilder::add(const TensorRecord& record, const BlockType* block, std::span<const std::uint64_t> chunk_sums,
                        std::span<const std::uint32_t> frame_sizes) {
   const bool compressed = record.codec == Codec::zstd;
@@ -172,7 +180,7 @@ void IndexBuilder::add(const TensorRecord& record, const BlockType* block, std::
                     .blob_size = record.blob_size,
                     .data_size = record.data_size,
                     .path_size = 0,
-                    .dims_offset = static_cast<std::uint32_t>(dims_.size()),
+                    .dims_offset = add_dims(record.shape),
                     .first_chunk = static_cast<std::uint32_t>(chunk_sums_.size()),
                     .chunk_count = static_cast<std::uint32_t>(chunk_sums.size()),
                     .first_frame = compressed ? static_cast<std::uint32_t>(frame_sizes_.size()) : 0,
@@ -181,7 +189,6 @@ void IndexBuilder::add(const TensorRecord& record, const BlockType* block, std::
                     .dtype = record.dtype,
                     .rank = static_cast<std::uint8_t>(record.shape.rank()),
                     .codec = record.codec};
-  dims_.insert(dims_.end(), record.shape.begin(), record.shape.end());
   chunk_sums_.insert(chunk_sums_.end(), chunk_sums.begin(), chunk_sums.end());
   frame_sizes_.insert(frame_sizes_.end(), frame_sizes.begin(), frame_sizes.end());
   add_path(record.path, entry);

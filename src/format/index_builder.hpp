@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -86,6 +87,7 @@ class IndexBuilder {
   std::string_view path(std::uint32_t i) const noexcept;
   std::uint32_t add_path(std::string_view path, Entry entry);
   std::uint32_t add_block(const BlockType& block);
+  std::uint32_t add_dims(const Shape& shape);
   std::uint64_t columns_size() const noexcept;
   static void check_size(std::uint64_t size);
   Sorted sort() const;
@@ -98,6 +100,7 @@ class IndexBuilder {
   std::vector<Entry> entries_;
   std::string paths_;
   std::vector<std::int64_t> dims_;
+  std::map<std::vector<std::int64_t>, std::uint32_t> shapes_;  // where in dims_ a shape is
   std::vector<std::uint64_t> chunk_sums_;
   std::vector<std::uint32_t> frame_sizes_;
   std::vector<BlockType> blocks_;
