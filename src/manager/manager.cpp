@@ -70,6 +70,15 @@ std::filesystem::path absolute_path(const std::filesystem::path& path) {
   return failed ? path : result;
 }
 
+// Another process may have made the directory and been killed before it made that durable.
+void make_entry_durable(const os::Directory& directory) {
+  try {
+    os::Directory::open(os::parent_of(directory.path())).sync();
+  } catch (const Error& error) {  // a parent that may not be opened was not made by this library
+    base::log(LogLevel::info, error.what());
+  }
+}
+
 bool same_directory(const std::filesystem::path& a, const std::filesystem::path& b) {
   const auto normal = [](const std::filesystem::path& path) { return (absolute_path(path) / "").lexically_normal(); };
   return normal(a) == normal(b);
@@ -85,6 +94,7 @@ class CheckpointManager::Impl {
         shown_{path.empty() ? "." : path},
         directory_{os::Directory::create_all(absolute_path(shown_))},
         lock_{directory_, kLockFile} {
+    make_entry_durable(directory_);
     for (const std::string& name : os::remove_stale_temporaries(directory_)) {
       base::log(LogLevel::info, "removed the temporary file of a save that was killed: " + base::escape(name));
     }

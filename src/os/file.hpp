@@ -31,7 +31,7 @@ class Descriptor {
 /// A regular file, open for reading. Immutable, so any number of threads may read from it.
 class File {
  public:
-  /// Throws not_found, io, or corrupt when `path` is no regular file (a directory, a pipe).
+  /// Throws not_found, io, or invalid_argument when `path` is no regular file (a directory, a pipe).
   static File open(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const noexcept { return path_; }
