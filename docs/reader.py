@@ -113,23 +113,23 @@ class Checkpoint:
         good = 4 <= vtable_size <= len(self.index) - vtable and vtable_size % 2 == 0 and self.index[4:8] == b"CKPT"
         check(good and 4 <= table_size <= len(self.index) - root, "index: bad identifier, vtable or root table")
 
-        def field(entry):
+        def field(entry, size=4):
             offset = self._number("H", vtable + entry) if entry + 2 <= vtable_size else 0
-            check(offset == 0 or 4 <= offset <= table_size - 4, "index: a field lies outside of the root table")
+            check(offset == 0 or 4 <= offset <= table_size - size, "index: a field lies outside of the root table")
             return (root + offset, self._number("I", root + offset)) if offset else (0, 0)
 
         check(field(4)[1] == 1, "unsupported: unknown algorithm of chunk sums")
-        chunk, small, large = (field(entry)[1] for entry in (6, 8, 10))
-        self.chunk_size, self.small_alignment, self.large_alignment = chunk, small, large
-        for value, least, most in ((chunk, 1 << 16, 1 << 24), (small, 64, large), (large, 64, 1 << 21)):
+        self.chunk_size, self.small_alignment, self.large_alignment = sizes = [field(entry)[1] for entry in (6, 8, 10)]
+        for value, least, most in zip(sizes, (1 << 16, 64, sizes[1]), (1 << 24, sizes[2], 1 << 21)):
             check(least <= value <= most and value & (value - 1) == 0, f"index: bad chunk size or alignment {value}")
-        self.vectors, self.count = {}, {}
+        self.vectors, self.count, counts = {}, {}, field(40, 4 * len(VECTORS))[0]
         for entry, (name, code) in enumerate(VECTORS.items(), 6):
             at, offset = field(2 * entry)
             start, count = at + offset + 4, self._number("I", at + offset) if at else 0
             self.vectors[name], self.count[name] = (start, struct.Struct("<" + code)), count
             good, end = start % max(map(struct.calcsize, code)) == 0, start + count * self.vectors[name][1].size
-            check(at and good and end <= len(self.index) or not count and (at or entry >= 10), f"index: bad {name}")
+            good = good and end <= len(self.index) if at and count else not count and (at or entry >= 10)
+            check(good and counts and count == self._number("I", counts + 4 * entry - 24), f"index: bad {name}")
         check(not self.count["files"] and not self.count["boxes"], "unsupported: external files or boxes")
 
     def _range(self, name, first, count):

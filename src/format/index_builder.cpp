@@ -109,6 +109,11 @@ flatbuffers::Offset<flatbuffers::Vector<const T*>> structs_of(FlatBufferBuilder&
   return builder.CreateVectorOfStructs(column.data(), column.size());
 }
 
+template <typename Column>
+std::uint32_t count_of(const Column& column) noexcept {
+  return static_cast<std::uint32_t>(column.size());
+}
+
 flatbuffers::Offset<flatbuffers::Vector<std::uint8_t>> bytes_of(FlatBufferBuilder& builder, std::string_view bytes) {
   return builder.CreateVector(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
 }
@@ -267,9 +272,9 @@ std::vector<std::byte> IndexBuilder::build(const Metadata& metadata, const Objec
   const auto blocks_at = structs_of(builder, objects.blocks);
   const auto frames_at = vector_of(builder, frame_sizes_);
   const auto sums_at = vector_of(builder, chunk_sums_);
-  const auto dims_at = vector_of(builder, dims_);
   const auto paths_at = bytes_of(builder, paths);
-  const auto table_at = structs_of(builder, path_table(sorted));
+  const std::vector<fb::PathSlot> table = path_table(sorted);
+  const auto table_at = structs_of(builder, table);
   fb::Tensor* tensors = nullptr;
   const auto tensors_at = builder.CreateUninitializedVectorOfStructs(entries_.size(), &tensors);
   for (const std::uint32_t i : sorted.order) {
@@ -291,11 +296,27 @@ std::vector<std::byte> IndexBuilder::build(const Metadata& metadata, const Objec
                                           static_cast<std::uint8_t>(e.codec),
                                           0};
   }
+  // Last, and hence beside the root table: a model has few shapes, so that binding a tensor touches no further page.
+  const auto dims_at = vector_of(builder, dims_);
+  const fb::Counts counts{count_of(entries_),
+                          count_of(paths),
+                          count_of(dims_),
+                          count_of(chunk_sums_),
+                          count_of(frame_sizes_),
+                          count_of(objects.blocks),
+                          count_of(text.bytes()),
+                          count_of(objects.metadata),
+                          count_of(objects.nodes),
+                          count_of(objects.edges),
+                          count_of(objects.slots),
+                          0,
+                          0,
+                          count_of(table)};
   constexpr std::uint32_t kXxh3 = 1;
   fb::FinishIndexBuffer(
       builder, fb::CreateIndex(builder, kXxh3, geometry_.chunk_size, geometry_.small_alignment,
                                geometry_.large_alignment, tensors_at, paths_at, dims_at, sums_at, frames_at, blocks_at,
-                               text_at, metadata_at, nodes_at, edges_at, slots_at, 0, 0, table_at));
+                               text_at, metadata_at, nodes_at, edges_at, slots_at, 0, 0, table_at, &counts));
   const auto bytes = std::as_bytes(builder.GetBufferSpan());
   return {bytes.begin(), bytes.end()};
 }

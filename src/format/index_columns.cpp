@@ -1,18 +1,23 @@
 #include "format/index_columns.hpp"
 
 #include "base/checked.hpp"
+#include "format/little_endian.hpp"
 #include "format/path_table.hpp"
 
 #include <ckpt/error.hpp>
 
-#include <algorithm>
 #include <string>
 
 namespace ckpt::format {
 namespace {
 
+using fb::Index;
+using flatbuffers::soffset_t;
+using flatbuffers::uoffset_t;
+using flatbuffers::voffset_t;
+
 constexpr std::uint32_t kXxh3 = 1;
-constexpr std::uint64_t kFieldsEnd = 2 + 18;  // in a vtable: two sizes, then the fields of Index
+constexpr voffset_t kFieldsEnd = Index::VT_COUNTS + sizeof(voffset_t);
 
 [[noreturn]] void corrupt(const char* problem, std::uint64_t offset) {
   throw Error{ErrorCode::corrupt,
@@ -21,99 +26,153 @@ constexpr std::uint64_t kFieldsEnd = 2 + 18;  // in a vtable: two sizes, then th
                .advice = "the file is damaged or was made by a faulty writer: use another checkpoint"}};
 }
 
-class ColumnReader {
+// The root table. It is read here and not through flatbuffers::Verifier, which also looks at the length of each vector:
+// these lie in as many pages as there are vectors, and a page costs microseconds when it is first touched.
+class Root {
  public:
-  ColumnReader(std::span<const std::byte> index, std::uint64_t index_offset, PageChecker& pages)
-      : index_{index}, index_offset_{index_offset}, pages_{pages} {}
+  Root(std::span<const std::byte> index, std::uint64_t index_offset, PageChecker& pages)
+      : index_{index}, index_offset_{index_offset}, pages_{pages} {
+    const auto root = number<uoffset_t>(0);
+    require(4, flatbuffers::kFileIdentifierLength, "it is too short for a FlatBuffer");
+    if (!fb::IndexBufferHasIdentifier(index.data())) corrupt("it is no FlatBuffer of the right kind", index_offset_ + 4);
+    table_ = root;
+    const std::uint64_t vtable_distance = static_cast<std::uint64_t>(std::int64_t{number<soffset_t>(table_)});
+    vtable_ = table_ - vtable_distance;  // wraps when that lies before the index, and then lies behind it
+    vtable_size_ = number<voffset_t>(vtable_);
+    table_size_ = number<voffset_t>(vtable_ + sizeof(voffset_t));
+    if (vtable_size_ < 2 * sizeof(voffset_t) || vtable_size_ % sizeof(voffset_t) != 0) {
+      corrupt("the vtable has an impossible size", index_offset_ + vtable_);
+    }
+    require(vtable_, vtable_size_, "the vtable is cut off");
+    require(table_, table_size_, "the root table is cut off");
+    const fb::Counts* counts = nullptr;
+    for (voffset_t entry = Index::VT_CHECKSUM; entry < kFieldsEnd; entry += sizeof(voffset_t)) {
+      const bool is_counts = entry == Index::VT_COUNTS;
+      const std::uint64_t at = field(entry, is_counts ? sizeof(fb::Counts) : sizeof(uoffset_t));
+      if (is_counts && at != 0) counts = reinterpret_cast<const fb::Counts*>(&index_[static_cast<std::size_t>(at)]);
+    }
+    if (counts == nullptr) corrupt("the counts of the columns are missing", index_offset_ + table_);
+    counts_ = *counts;
+  }
 
-  // `Entry` differs from the vector's own element type for structs, which FlatBuffers hands out as pointers.
-  template <typename Entry, typename Vector>
-  std::span<const Entry> read(const Vector* vector) {
-    if (vector == nullptr) return {};
-    const std::uint64_t length_at = offset_of(vector);
-    pages_.require(length_at, sizeof(flatbuffers::uoffset_t));
-    if (vector->size() == 0) return {};  // has no alignment: FlatBuffers pads before entries only
-    const std::uint64_t data_at = offset_of(vector->Data());
-    // The Verifier checks the bounds of a vector but not how its entries are aligned.
-    if (data_at % alignof(Entry) != 0) corrupt("a column is not aligned", index_offset_ + data_at);
-    return {reinterpret_cast<const Entry*>(vector->Data()), vector->size()};
+  const fb::Counts& counts() const noexcept { return counts_; }
+
+  std::uint32_t scalar(voffset_t entry) const {
+    const std::uint64_t at = field(entry, sizeof(std::uint32_t));
+    return at == 0 ? 0 : number<std::uint32_t>(at);
+  }
+
+  // Where the vector's length is, with its elements behind it; 0 when it is absent. The length is not touched.
+  std::uint64_t vector(voffset_t entry) const {
+    const std::uint64_t at = field(entry, sizeof(uoffset_t));
+    if (at == 0) return 0;
+    const std::uint64_t vector = at + number<uoffset_t>(at);
+    if (vector % sizeof(uoffset_t) != 0 || !base::in_range(vector, sizeof(uoffset_t), index_.size())) {
+      corrupt("a column lies outside of the index", index_offset_ + at);
+    }
+    return vector;
+  }
+
+  template <typename Entry>
+  std::span<const Entry> column(voffset_t entry, std::uint32_t count) const {
+    const std::uint64_t length_at = vector(entry);
+    if (length_at == 0 && (count != 0 || entry <= Index::VT_CHUNK_SUMS)) {
+      corrupt("a column is missing", index_offset_ + table_);
+    }
+    if (count == 0) return {};  // has no alignment: FlatBuffers pads before entries only
+    const std::uint64_t at = length_at + sizeof(uoffset_t);
+    if (at % alignof(Entry) != 0) corrupt("a column is not aligned", index_offset_ + at);
+    if (!(base::Checked{at} + base::Checked{count} * sizeof(Entry)).fits(index_.size())) {
+      corrupt("a column lies outside of the index", index_offset_ + length_at);
+    }
+    return {reinterpret_cast<const Entry*>(&index_[static_cast<std::size_t>(at)]), count};
+  }
+
+  // Compares the vector's own length.
+  void check_length(voffset_t entry, std::uint32_t count) const {
+    const std::uint64_t at = vector(entry);
+    if (at != 0 && number<uoffset_t>(at) != count) {
+      corrupt("a column's length is not what the root table says", index_offset_ + at);
+    }
   }
 
  private:
-  std::uint64_t offset_of(const void* member) const noexcept {
-    return static_cast<std::uint64_t>(static_cast<const std::byte*>(member) - index_.data());
+  void require(std::uint64_t at, std::uint64_t size, const char* problem) const {
+    if (!base::in_range(at, size, index_.size())) corrupt(problem, index_offset_);
+    pages_.require(at, size);
+  }
+
+  template <typename T>
+  T number(std::uint64_t at) const {
+    if (at % sizeof(T) != 0) corrupt("a number is not aligned", index_offset_);
+    require(at, sizeof(T), "an offset leads out of the index");
+    return load<T>(index_, static_cast<std::size_t>(at));
+  }
+
+  // Where the field's value is, or 0 when it is absent.
+  std::uint64_t field(voffset_t entry, std::size_t size) const {
+    const bool known = entry + sizeof(voffset_t) <= vtable_size_;
+    const std::uint64_t relative = known ? number<voffset_t>(vtable_ + entry) : 0;
+    if (relative == 0) return 0;
+    const std::uint64_t at = table_ + relative;
+    if (relative < sizeof(soffset_t) || relative + size > table_size_ || at % sizeof(uoffset_t) != 0) {
+      corrupt("a field lies outside of its table", index_offset_ + table_);
+    }
+    return at;
   }
 
   std::span<const std::byte> index_;
   std::uint64_t index_offset_;
   PageChecker& pages_;
+  std::uint64_t table_ = 0;
+  std::uint64_t vtable_ = 0;
+  std::uint64_t vtable_size_ = 0;
+  std::uint64_t table_size_ = 0;
+  fb::Counts counts_;
 };
-
-const fb::Index& verified_root(std::span<const std::byte> index, std::uint64_t index_offset, PageChecker& pages) {
-  pages.require(0, sizeof(flatbuffers::uoffset_t) + flatbuffers::kFileIdentifierLength);
-  const auto* data = reinterpret_cast<const std::uint8_t*>(index.data());
-  // One table and no nesting. The Verifier is safe on any bytes, so it may run ahead of the sums of the pages that it
-  // looks into.
-  constexpr flatbuffers::uoffset_t kMostDepth = 2;
-  constexpr flatbuffers::uoffset_t kMostTables = 2;
-  flatbuffers::Verifier verifier{data, index.size(), kMostDepth, kMostTables};
-  if (!fb::VerifyIndexBuffer(verifier)) {
-    pages.require(0, index.size());  // says which page is damaged, if that is the reason
-    corrupt("it is no FlatBuffer of the right kind", index_offset);
-  }
-  const fb::Index& root = *fb::GetIndex(data);
-  const auto table_at = static_cast<std::uint64_t>(reinterpret_cast<const std::uint8_t*>(&root) - data);
-  const auto& table = reinterpret_cast<const flatbuffers::Table&>(root);
-  const auto vtable_at = static_cast<std::uint64_t>(table.GetVTable() - data);
-  pages.require(table_at, sizeof(flatbuffers::soffset_t));
-  pages.require(vtable_at, 2 * sizeof(flatbuffers::voffset_t));
-  const auto* sizes = reinterpret_cast<const flatbuffers::voffset_t*>(table.GetVTable());
-  const std::uint64_t vtable_size = flatbuffers::EndianScalar(sizes[0]);
-  const std::uint64_t table_size = flatbuffers::EndianScalar(sizes[1]);
-  // The Verifier has looked at the vtable and at each field, but not at the size that the vtable gives for the table.
-  if (!base::in_range(table_at, table_size, index.size())) corrupt("the table is cut off", index_offset + table_at);
-  for (std::uint64_t i = 2; i < std::min<std::uint64_t>(vtable_size / 2, kFieldsEnd); ++i) {
-    const std::uint64_t field = flatbuffers::EndianScalar(sizes[i]);
-    if (field != 0 && field + sizeof(flatbuffers::uoffset_t) > table_size) {
-      corrupt("a field outside of its table", index_offset + table_at);
-    }
-  }
-  pages.require(vtable_at, vtable_size);
-  pages.require(table_at, table_size);
-  return root;
-}
 
 }  // namespace
 
 Columns read_columns(std::span<const std::byte> index, std::uint64_t index_offset, PageChecker& pages) {
-  const fb::Index& root = verified_root(index, index_offset, pages);
-  ColumnReader reader{index, index_offset, pages};
-  if (root.checksum() != kXxh3) corrupt("unknown checksum algorithm", index_offset);
-  if (!reader.read<fb::File>(root.files()).empty() || !reader.read<fb::Box>(root.boxes()).empty()) {
+  const Root root{index, index_offset, pages};
+  const fb::Counts& counts = root.counts();
+  if (root.scalar(Index::VT_CHECKSUM) != kXxh3) corrupt("unknown checksum algorithm", index_offset);
+  if (counts.files() != 0 || counts.boxes() != 0) {
     throw Error{ErrorCode::unsupported,
                 {.problem = "the file needs features that this version lacks: blobs in other files or sharded tensors",
                  .offset = index_offset,
                  .advice = "a newer version of ckpt can read it"}};
   }
   Columns columns;
-  columns.geometry = {root.chunk_size(), root.small_alignment(), root.large_alignment()};
+  columns.geometry = {root.scalar(Index::VT_CHUNK_SIZE), root.scalar(Index::VT_SMALL_ALIGNMENT),
+                      root.scalar(Index::VT_LARGE_ALIGNMENT)};
   if (const char* problem = why_not_a_geometry(columns.geometry)) corrupt(problem, index_offset);
-  columns.tensors = reader.read<fb::Tensor>(root.tensors());
-  columns.paths = reader.read<std::uint8_t>(root.paths());
-  columns.dims = reader.read<std::int64_t>(root.dims());
-  columns.chunk_sums = reader.read<std::uint64_t>(root.chunk_sums());
-  columns.frame_sizes = reader.read<std::uint32_t>(root.frame_sizes());
-  columns.blocks = reader.read<fb::Block>(root.blocks());
-  columns.text = reader.read<std::uint8_t>(root.text());
-  columns.metadata = reader.read<fb::Metadata>(root.metadata());
-  columns.nodes = reader.read<fb::Node>(root.nodes());
-  columns.edges = reader.read<fb::Edge>(root.edges());
-  columns.slots = reader.read<fb::Slot>(root.slots());
-  columns.path_table = reader.read<fb::PathSlot>(root.path_table());
+  columns.tensors = root.column<fb::Tensor>(Index::VT_TENSORS, counts.tensors());
+  columns.paths = root.column<std::uint8_t>(Index::VT_PATHS, counts.paths());
+  columns.dims = root.column<std::int64_t>(Index::VT_DIMS, counts.dims());
+  columns.chunk_sums = root.column<std::uint64_t>(Index::VT_CHUNK_SUMS, counts.chunk_sums());
+  columns.frame_sizes = root.column<std::uint32_t>(Index::VT_FRAME_SIZES, counts.frame_sizes());
+  columns.blocks = root.column<fb::Block>(Index::VT_BLOCKS, counts.blocks());
+  columns.text = root.column<std::uint8_t>(Index::VT_TEXT, counts.text());
+  columns.metadata = root.column<fb::Metadata>(Index::VT_METADATA, counts.metadata());
+  columns.nodes = root.column<fb::Node>(Index::VT_NODES, counts.nodes());
+  columns.edges = root.column<fb::Edge>(Index::VT_EDGES, counts.edges());
+  columns.slots = root.column<fb::Slot>(Index::VT_SLOTS, counts.slots());
+  columns.path_table = root.column<fb::PathSlot>(Index::VT_PATH_TABLE, counts.path_table());
   if (columns.path_table.size() != PathTable::size_for(columns.tensors.size())) {
     corrupt("the table of paths has the wrong size", index_offset);
   }
   return columns;
+}
+
+void check_lengths(std::span<const std::byte> index, std::uint64_t index_offset, PageChecker& pages) {
+  const Root root{index, index_offset, pages};
+  const auto counts = std::as_bytes(std::span{&root.counts(), 1});
+  static_assert(sizeof(fb::Counts) == (Index::VT_COUNTS - Index::VT_TENSORS) / sizeof(voffset_t) * sizeof(std::uint32_t));
+  for (std::size_t i = 0; i < counts.size() / sizeof(std::uint32_t); ++i) {
+    const auto entry = static_cast<voffset_t>(Index::VT_TENSORS + i * sizeof(voffset_t));
+    root.check_length(entry, load<std::uint32_t>(counts, i * sizeof(std::uint32_t)));
+  }
 }
 
 }  // namespace ckpt::format

@@ -18,6 +18,7 @@ class StructureCheck {
   StructureCheck(const IndexView& index, const Footer& footer) : index_{index}, end_of_blobs_{footer.index_offset} {}
 
   Structure run(bool has_zstd, bool has_graph) {
+    attempt([&] { check_lengths(index_.index_, index_.index_offset_, index_.pages_); });
     attempt([&] { check_records(); });
     attempt([&] { check_pools(); });
     attempt([&] { check_path_table(); });

@@ -61,13 +61,15 @@ class Dump:
         self.note(vtable, 2, f"vtable at {vtable - start}: its size = {size}")
         self.note(vtable + 2, 2, f"size of the root table = {self.number('H', vtable + 2)}")
         self.note(root, 4, f"root table at {root - start}: vtable is {root - vtable} bytes before")
-        for position, name in enumerate(SCALARS + list(VECTORS)):
+        for position, name in enumerate([*SCALARS, *VECTORS, "counts"]):
             entry = 4 + 2 * position
             relative = self.number("H", vtable + entry) if entry + 2 <= size else 0
             if entry + 2 <= size:
                 self.note(vtable + entry, 2, f"{name} at root + {relative}" if relative else f"{name} is absent")
             if relative and name in SCALARS:
                 self.note(root + relative, 4, f"{name} = {self.number('I', root + relative)}")
+            elif relative and name == "counts":
+                self.fields(root + relative, " ".join(f"I:{vector}" for vector in VECTORS), "counts.")
             elif relative:
                 at = root + relative
                 self.note(at, 4, f"{name}: {self.number('I', at)} bytes from here")

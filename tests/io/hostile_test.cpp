@@ -287,14 +287,18 @@ TEST_CASE("hostile FlatBuffers tables") {
       image.set<std::uint16_t>(image.vtable_of(image.root()), static_cast<std::uint16_t>(bad));
     }));
   }
-  for (const Column column : {Column::tensors, Column::paths, Column::dims, Column::chunk_sums, Column::chunk_size,
-                              Column::small_alignment, Column::large_alignment}) {
+  for (const Column column : {Column::tensors, Column::paths, Column::dims, Column::chunk_sums, Column::counts,
+                              Column::chunk_size, Column::small_alignment, Column::large_alignment}) {
     const std::string name = "column " + std::to_string(static_cast<unsigned>(column));
     cases.push_back(index(name + " is absent", Found::open, kCorrupt,
                           [=](FileImage& image) { image.set<std::uint16_t>(image.vtable_entry(column), 0); }));
     cases.push_back(index(name + " outside of the table", Found::open, kCorrupt,
                           [=](FileImage& image) { image.set<std::uint16_t>(image.vtable_entry(column), 0xfffe); }));
   }
+  cases.push_back(index("counts that leave the table", Found::open, kCorrupt, [](FileImage& image) {
+    const std::size_t size = image.vtable_of(image.root()) + 2;
+    image.set<std::uint16_t>(size, static_cast<std::uint16_t>(image.count_in_root(Column::path_table) - image.root()));
+  }));
   cases.push_back(index("no checksum", Found::open, kEither,
                         [](FileImage& image) { image.set<std::uint16_t>(image.vtable_entry(Column::checksum), 0); }));
   run(cases);
@@ -308,7 +312,11 @@ TEST_CASE("hostile vectors") {
     const std::string name = "column " + std::to_string(static_cast<unsigned>(column));
     for (const std::uint32_t bad : {kMost32, 0x7fffffffU, 0x20000000U, 0x10000000U, 0x04000000U}) {
       cases.push_back(index(name + " with count " + std::to_string(bad), Found::open, kCorruptOrLimit,
-                            [=](FileImage& image) { image.set<std::uint32_t>(image.vector(column), bad); }));
+                            [=](FileImage& image) { image.set_count(column, bad); }));
+      cases.push_back(index(name + " counted as " + std::to_string(bad), Found::open, kCorruptOrLimit,
+                            [=](FileImage& image) { image.set(image.count_in_root(column), bad); }));
+      cases.push_back(index(name + " of length " + std::to_string(bad), Found::verify, kCorruptOrLimit,
+                            [=](FileImage& image) { image.set(image.vector(column), bad); }));
     }
     for (const std::uint32_t bad : {kMost32, 0x7ffffff0U, 0U, 3U}) {
       cases.push_back(index(name + " at " + std::to_string(bad), Found::verify, kCorruptOrLimit,
@@ -317,10 +325,10 @@ TEST_CASE("hostile vectors") {
     // Without an entry of metadata, or a slot, it is a whole file that holds less.
     if (column == Column::metadata || column == Column::slots) continue;
     cases.push_back(index(name + " with one less", Found::verify, kCorruptOrLimit, [=](FileImage& image) {
-      image.set<std::uint32_t>(image.vector(column), image.count(column) - 1);
+      image.set_count(column, image.count(column) - 1);
     }));
     cases.push_back(index(name + " with none", Found::verify, kCorruptOrLimit,
-                          [=](FileImage& image) { image.set<std::uint32_t>(image.vector(column), 0); }));
+                          [=](FileImage& image) { image.set_count(column, 0); }));
   }
   run(cases);
 }
@@ -345,27 +353,18 @@ TEST_CASE("hostile numbers of the file as a whole") {
 
 TEST_CASE("reserved tables in use are a feature that is lacking, or damage") {
   const auto graft = [](Column reserved, Column source) {
-    return index("reserved column", Found::open, kEither, [=](FileImage& image) {
-      // A larger vtable, in the bytes of the metadata value that is there for it.
-      const Bytes zeros(64);
-      const std::size_t text = image.vector(Column::text) + 4;
-      const auto& bytes = image.bytes();
-      const auto begin = bytes.begin() + static_cast<std::ptrdiff_t>(text);
-      const auto end = begin + static_cast<std::ptrdiff_t>(image.count(Column::text));
-      const auto room = std::search(begin, end, zeros.begin(), zeros.end());
-      if (room == end) throw std::runtime_error("no room for a vtable");
-      const std::size_t vtable = (static_cast<std::size_t>(room - bytes.begin()) + 1) / 2 * 2;
-      const std::size_t table = image.root();
-      const std::size_t old = image.vtable_of(table);
-      for (std::size_t i = 0; i < image.get<std::uint16_t>(old); i += 2) {
-        image.set<std::uint16_t>(vtable + i, image.get<std::uint16_t>(old + i));
-      }
-      image.set<std::uint16_t>(vtable, 4 + 2 * 17);
-      image.set<std::int32_t>(table, static_cast<std::int32_t>(table - vtable));
+    return index("reserved column", Found::open, kUnsupported, [=](FileImage& image) {
+      image.set<std::uint16_t>(image.vtable_entry(reserved), image.get<std::uint16_t>(image.vtable_entry(source)));
+      image.set<std::uint32_t>(image.count_in_root(reserved), image.count(source));
+    });
+  };
+  const auto uncounted = [](Column reserved, Column source) {
+    return index("reserved column that is not counted", Found::verify, kCorrupt, [=](FileImage& image) {
       image.set<std::uint16_t>(image.vtable_entry(reserved), image.get<std::uint16_t>(image.vtable_entry(source)));
     });
   };
-  run({graft(Column::files, Column::slots), graft(Column::boxes, Column::chunk_sums)});
+  run({graft(Column::files, Column::slots), graft(Column::boxes, Column::chunk_sums),
+       uncounted(Column::files, Column::slots), uncounted(Column::boxes, Column::chunk_sums)});
 }
 
 TEST_CASE("hostile blobs") {
@@ -642,8 +641,7 @@ TEST_CASE("hostile tables of paths") {
        filled("all out of range", 5, kMost32 - 1, false),
        index("a table of another size", Found::open, kCorrupt,
              [](FileImage& image) {
-               const std::size_t count = image.vector(Column::path_table);
-               image.set<std::uint32_t>(count, image.get<std::uint32_t>(count) / 2);
+               image.set_count(Column::path_table, image.count(Column::path_table) / 2);
              }),
        index("no table", Found::open, kCorrupt,
              [](FileImage& image) { image.set<std::uint16_t>(image.vtable_entry(Column::path_table), 0); })},

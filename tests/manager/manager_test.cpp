@@ -198,6 +198,25 @@ TEST_CASE("one manager a directory", "[manager][lock]") {
   CHECK_NOTHROW(Run(dir / "run"));
 }
 
+TEST_CASE("a directory that is renamed away is noticed before anything is written or removed", "[manager][lifetime]") {
+  TempDir dir;
+  Run run{dir / "run", {.max_to_keep = 1}};
+  run.save();
+  std::filesystem::rename(dir / "run", dir / "away");
+  CKPT_CHECK_CODE(ErrorCode::not_found, run.save());
+  std::filesystem::create_directory(dir / "run");
+  {
+    CKPT_REQUIRE_ERROR(error, ErrorCode::not_found, run.save());
+    CHECK(error.details().file == dir / "run");
+  }
+  CHECK(names_in(dir / "run").empty());
+  CHECK(checkpoints_in(dir / "away") == Paths{"ckpt-1.ckpt"});
+  std::filesystem::remove(dir / "run");
+  std::filesystem::rename(dir / "away", dir / "run");
+  CHECK(run.save().path == dir / "run/ckpt-2.ckpt");
+  CHECK(checkpoints_in(dir / "run") == Paths{"ckpt-2.ckpt"});
+}
+
 TEST_CASE("the manager follows a checkpoint that is moved, and reports one that is gone", "[manager][lifetime]") {
   TempDir dir;
   Variable<float> v{1};

@@ -54,7 +54,8 @@ enum class Column : unsigned {
   slots,
   files,
   boxes,
-  path_table
+  path_table,
+  counts
 };
 
 class FileImage {
@@ -83,7 +84,7 @@ class FileImage {
   std::size_t index_offset() const { return get<std::uint64_t>(footer() + at::kIndexOffset); }
   std::size_t index_size() const { return get<std::uint64_t>(footer() + at::kIndexSize); }
 
-  /// Where the table's pointer to the field's value is stored, or 0 when the field is absent.
+  /// Where the field's value (for a vector, the pointer to it) is stored in the table, or 0 when the field is absent.
   std::size_t field(Column column) const {
     const std::size_t table = root();
     const std::size_t vtable = vtable_of(table);
@@ -106,6 +107,15 @@ class FileImage {
     return where + get<std::uint32_t>(where);
   }
   std::uint32_t count(Column column) const { return field(column) == 0 ? 0 : get<std::uint32_t>(vector(column)); }
+  /// Where the root table has the number of elements of a vector.
+  std::size_t count_in_root(Column column) const {
+    return field(Column::counts) + 4 * (static_cast<std::size_t>(column) - static_cast<std::size_t>(Column::tensors));
+  }
+  /// In both places.
+  void set_count(Column column, std::uint32_t count) {
+    set(count_in_root(column), count);
+    set(vector(column), count);
+  }
   std::size_t element(Column column, std::size_t index, std::size_t bytes) const {
     return vector(column) + 4 + index * bytes;
   }

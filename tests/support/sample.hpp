@@ -121,6 +121,7 @@ inline std::uint64_t touch(std::span<const std::byte> bytes) {
 struct Outcome {
   bool opened = false;
   std::vector<Error> used;      ///< thrown by open and by each use
+  std::vector<Error> decoded;   ///< thrown by views, which do not know their file
   std::vector<Error> verified;  ///< reported, or thrown, by verify
   bool refused() const { return !used.empty() || !verified.empty(); }
 };
@@ -150,7 +151,9 @@ inline Outcome use_everything(const std::filesystem::path& path, const ReaderOpt
       sink = sink + info.path.size() + info.shape.rank();
       const TensorView view = reader->tensor(i);
       sink = sink + touch(view.bytes());
-      if (view.dtype() == DType::string || view.dtype() == DType::bytes) sink = sink + view.strings().size();
+      if (view.dtype() == DType::string || view.dtype() == DType::bytes) {
+        attempt(outcome.decoded, [&] { sink = sink + view.strings().size(); });
+      }
       sink = sink + (reader->find(info.path) ? 1U : 0U);
     });
   }
