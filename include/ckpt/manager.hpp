@@ -71,8 +71,8 @@ class CheckpointManager {
   /// WriterOptions::durable is off). Throws already_exists when the file is there, nothing was restored, and this
   /// manager did not write it: it belongs to an earlier run, so call restore_or_initialize() first. Throws
   /// invalid_argument when values that restore_or_initialize() restored still wait for their objects, because the new
-  /// file would lack them: create the objects first, or call expect_partial() on that status. Otherwise as
-  /// Checkpoint::save.
+  /// file would lack them: create the objects first, or call expect_partial() on that status. Throws not_found when the
+  /// directory was renamed or removed meanwhile. Otherwise as Checkpoint::save.
   SaveResult save();
   SaveResult save(const SaveOptions& options);
 

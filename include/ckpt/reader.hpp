@@ -97,7 +97,8 @@ struct VerifyReport {
 class Reader {
  public:
   /// Throws not_found, io, corrupt (damaged, truncated, no checkpoint), unsupported (a newer major version, an unknown
-  /// required feature) or limit.
+  /// required feature), limit, or invalid_argument (the path is a directory or another thing that is no regular file;
+  /// copy_on_write without a mapping).
   static Reader open(const std::filesystem::path& path, const ReaderOptions& options = {});
 
   Reader(const Reader&) = default;  // also what a move does, so no Reader is ever empty

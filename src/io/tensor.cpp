@@ -13,7 +13,8 @@ constexpr std::size_t kOffsetBytes = sizeof(std::uint64_t);
 
 [[noreturn]] void bad_offsets() {
   throw Error{ErrorCode::corrupt,
-              {.problem = "the offsets of a tensor of strings are not in order or leave the tensor"}};
+              {.problem = "the offsets of a tensor of strings are not in order or leave the tensor",
+               .advice = "the file was made by a faulty writer: its bytes can be had from TensorView::bytes"}};
 }
 
 }  // namespace

@@ -135,6 +135,7 @@ SaveResult CheckpointManager::Impl::save(std::optional<std::int64_t> wanted, Sav
     throw Error{ErrorCode::invalid_argument,
                 {.problem = "the number of a checkpoint cannot be negative", .found = std::to_string(*wanted)}};
   }
+  directory_.require_at_path();
   require_nothing_waits();
   Variable<std::int64_t> counter = graph::save_counter(*checkpoint_);
   const std::int64_t next = graph::next_number(counter);

@@ -1,5 +1,7 @@
 #include "os/directory.hpp"
 
+#include "base/log.hpp"
+#include "base/text.hpp"
 #include "os/system_error.hpp"
 
 #include <ckpt/error.hpp>
@@ -49,6 +51,20 @@ Directory Directory::create_all(const std::filesystem::path& path) {
   }
   open(parent_of(path)).sync();
   return open(path);
+}
+
+void Directory::require_at_path() const {
+  struct stat opened{};
+  struct stat named{};
+  if (::fstat(fd(), &opened) != 0) throw_system_error(errno, "cannot look at the directory", path_);
+  const int error = ::stat(path_.c_str(), &named) != 0 ? errno : 0;
+  if (error != 0 && error != ENOENT && error != ENOTDIR) throw_system_error(error, "cannot look at the directory", path_);
+  if (error == 0 && opened.st_dev == named.st_dev && opened.st_ino == named.st_ino) return;
+  throw Error{ErrorCode::not_found,
+              {.problem = "the directory was renamed or removed since it was opened",
+               .file = path_,
+               .advice = "put it back, or start anew with a directory of your choice",
+               .system_error = error}};
 }
 
 void Directory::sync() const {
@@ -114,7 +130,12 @@ void Directory::rename_to_new(const std::string& from, const std::string& to) co
 DirectoryLock::DirectoryLock(const Directory& directory, const std::string& name) {
   descriptor_ = Descriptor{::openat(directory.fd(), name.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666)};
   if (!descriptor_.is_open()) throw_system_error(errno, "cannot open the lock file", directory.path() / name);
-  if (try_lock(descriptor_.get()) == LockResult::taken) {
+  const LockResult result = try_lock(descriptor_.get());
+  if (result == LockResult::no_locks) {
+    base::log(LogLevel::warning, "the file system of " + base::escape(directory.path().string()) +
+                                     " has no locks: nothing keeps a second writer away");
+  }
+  if (result == LockResult::taken) {
     throw Error{ErrorCode::busy,
                 {.problem = "another writer holds this directory",
                  .file = directory.path() / name,

@@ -23,6 +23,9 @@ class Directory {
   const std::filesystem::path& path() const noexcept { return path_; }
   int fd() const noexcept { return descriptor_.get(); }
 
+  /// Throws not_found when the path leads to another directory by now, or to none: this one was renamed or removed.
+  void require_at_path() const;
+
   /// Makes names that were created, renamed or removed survive a power cut. Throws io.
   void sync() const;
 
@@ -52,7 +55,7 @@ class Directory {
 class DirectoryLock {
  public:
   /// Locks the file `name` in `directory`, which is created and stays. Throws busy when another owner, in this process
-  /// or another, holds it.
+  /// or another, holds it. A file system without locks is let pass, with a line to the log.
   DirectoryLock(const Directory& directory, const std::string& name);
 
  private:
