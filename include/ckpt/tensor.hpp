@@ -26,7 +26,8 @@ struct BlockType {
 /// Read-only bytes of one tensor with their dtype and shape. It shares ownership of the memory behind it (the file's
 /// mapping, or a buffer for what was decompressed or read), so it may outlive the Reader; copies are cheap and share
 /// that memory. Spans taken from it do not own: they must not outlive the view, and cannot be taken from a temporary.
-/// Immutable, so any number of threads may use one. A view knows neither its file nor its path: its errors name neither.
+/// Immutable, so any number of threads may use one. A view knows neither its file nor its path: its errors name
+/// neither.
 class TensorView {
  public:
   TensorView() = default;

@@ -34,7 +34,8 @@ class Root {
       : index_{index}, index_offset_{index_offset}, pages_{pages} {
     const auto root = number<uoffset_t>(0);
     require(4, flatbuffers::kFileIdentifierLength, "it is too short for a FlatBuffer");
-    if (!fb::IndexBufferHasIdentifier(index.data())) corrupt("it is no FlatBuffer of the right kind", index_offset_ + 4);
+    if (!fb::IndexBufferHasIdentifier(index.data()))
+      corrupt("it is no FlatBuffer of the right kind", index_offset_ + 4);
     table_ = root;
     const std::uint64_t vtable_distance = static_cast<std::uint64_t>(std::int64_t{number<soffset_t>(table_)});
     vtable_ = table_ - vtable_distance;  // wraps when that lies before the index, and then lies behind it
@@ -168,7 +169,8 @@ Columns read_columns(std::span<const std::byte> index, std::uint64_t index_offse
 void check_lengths(std::span<const std::byte> index, std::uint64_t index_offset, PageChecker& pages) {
   const Root root{index, index_offset, pages};
   const auto counts = std::as_bytes(std::span{&root.counts(), 1});
-  static_assert(sizeof(fb::Counts) == (Index::VT_COUNTS - Index::VT_TENSORS) / sizeof(voffset_t) * sizeof(std::uint32_t));
+  static_assert(sizeof(fb::Counts) ==
+                (Index::VT_COUNTS - Index::VT_TENSORS) / sizeof(voffset_t) * sizeof(std::uint32_t));
   for (std::size_t i = 0; i < counts.size() / sizeof(std::uint32_t); ++i) {
     const auto entry = static_cast<voffset_t>(Index::VT_TENSORS + i * sizeof(voffset_t));
     root.check_length(entry, load<std::uint32_t>(counts, i * sizeof(std::uint32_t)));

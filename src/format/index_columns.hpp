@@ -28,8 +28,8 @@ struct Columns {
   std::span<const fb::PathSlot> path_table;
 };
 
-/// Checks the root table and that each column lies, aligned, within the index. Touches the pages of the root table only.
-/// Throws corrupt, or unsupported when the index uses what version 1 reserves.
+/// Checks the root table and that each column lies, aligned, within the index. Touches the pages of the root table
+/// only. Throws corrupt, or unsupported when the index uses what version 1 reserves.
 Columns read_columns(std::span<const std::byte> index, std::uint64_t index_offset, PageChecker& pages);
 
 /// The rest of what makes a FlatBuffer: the vectors' own lengths. Throws corrupt.

@@ -58,7 +58,8 @@ void Directory::require_at_path() const {
   struct stat named{};
   if (::fstat(fd(), &opened) != 0) throw_system_error(errno, "cannot look at the directory", path_);
   const int error = ::stat(path_.c_str(), &named) != 0 ? errno : 0;
-  if (error != 0 && error != ENOENT && error != ENOTDIR) throw_system_error(error, "cannot look at the directory", path_);
+  if (error != 0 && error != ENOENT && error != ENOTDIR)
+    throw_system_error(error, "cannot look at the directory", path_);
   if (error == 0 && opened.st_dev == named.st_dev && opened.st_ino == named.st_ino) return;
   throw Error{ErrorCode::not_found,
               {.problem = "the directory was renamed or removed since it was opened",

@@ -324,9 +324,8 @@ TEST_CASE("hostile vectors") {
     }
     // Without an entry of metadata, or a slot, it is a whole file that holds less.
     if (column == Column::metadata || column == Column::slots) continue;
-    cases.push_back(index(name + " with one less", Found::verify, kCorruptOrLimit, [=](FileImage& image) {
-      image.set_count(column, image.count(column) - 1);
-    }));
+    cases.push_back(index(name + " with one less", Found::verify, kCorruptOrLimit,
+                          [=](FileImage& image) { image.set_count(column, image.count(column) - 1); }));
     cases.push_back(index(name + " with none", Found::verify, kCorruptOrLimit,
                           [=](FileImage& image) { image.set_count(column, 0); }));
   }
@@ -640,9 +639,7 @@ TEST_CASE("hostile tables of paths") {
        filled("all empty", 0, kMost32, false), filled("all full", 5, 0, true), filled("all alike", 5, 3, false),
        filled("all out of range", 5, kMost32 - 1, false),
        index("a table of another size", Found::open, kCorrupt,
-             [](FileImage& image) {
-               image.set_count(Column::path_table, image.count(Column::path_table) / 2);
-             }),
+             [](FileImage& image) { image.set_count(Column::path_table, image.count(Column::path_table) / 2); }),
        index("no table", Found::open, kCorrupt,
              [](FileImage& image) { image.set<std::uint16_t>(image.vtable_entry(Column::path_table), 0); })},
       write_wide);
