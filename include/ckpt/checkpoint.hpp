@@ -74,6 +74,10 @@ class Checkpoint : public Trackable {
   /// The same without creating the save counter: for files made by write().
   RestoreStatus read(const std::filesystem::path& path, const RestoreOptions& options = {});
 
+  /// What restore() or read() would do with that file. Changes nothing. Throws as they do, but for mismatch, which the
+  /// plan lists.
+  RestorePlan plan(const std::filesystem::path& path, const RestoreOptions& options = {}) const;
+
   /// The number of the last save; created (as 0, or with a value that waits for it) at the first use.
   Variable<std::int64_t> save_counter();
 

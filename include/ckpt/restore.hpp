@@ -24,12 +24,77 @@ enum class Binding : std::uint8_t {
                   ///< compressed or shares its blob with another is copied, and so is everything in ReadMode::read
 };
 
+/// What happens to an existing or new variable whose value in the file has another dtype or shape.
+enum class OnMismatch : std::uint8_t {
+  error,  ///< mismatch is thrown, and nothing changes
+  skip,   ///< the variable keeps what it has (a new one is initialised); the status lists it
+  cast,   ///< f16, bf16, f32 and f64 are converted into each other, rounded to the nearest, ties to even; any other
+          ///< difference is an error
+};
+
+/// Paths in patterns are names joined by '/'; one '*' in a name stands for any run of characters of it. A pattern that
+/// names an object covers everything below, too ("/**" may be written behind it); "**" is everything.
+struct MismatchRule {
+  std::string pattern;  ///< of paths in the program
+  OnMismatch action = OnMismatch::error;
+};
+
+/// Where an object of the program is to be found in the file when its path there is another:
+/// `{"encoder/**", "backbone/**"}`, `{"layers/*/attention", "h/*/attn"}` (each '*' of the file's path stands for what
+/// the one in the program's path matched). An empty `file` means: nowhere, leave it alone.
+struct Rename {
+  std::string program;
+  std::string file;
+};
+
 struct RestoreOptions {
   Binding binding = Binding::copy;
   /// lazy checks the sums of each tensor when a variable gets it; restore() checks those of all existing variables
   /// before it changes one. full reads and checks the whole file first.
   Verify verify = Verify::lazy;
   ReadMode mode = ReadMode::automatic;
+  /// Path in the file of the object that stands for the root of the checkpoint; empty for the file's own root. With
+  /// "net", a Checkpoint of one layer {"l1", layer} takes `net/l1`; what lies elsewhere in the file does not count as
+  /// unused.
+  std::string root = {};
+  /// The first that names an object decides; for what none names, the names in the file are those in the program.
+  std::vector<Rename> renames = {};
+  /// The first that covers a path decides; error where none does.
+  std::vector<MismatchRule> on_mismatch = {};
+  /// Whether slot variables (an optimizer's state for a variable) are restored; without, they are left alone and no
+  /// assert asks for them.
+  bool slots = true;
+};
+
+/// What a restore would do now, found out without changing anything. Paths of the program count from the root of the
+/// checkpoint, those of the file from the file's own root. All lists are sorted.
+struct RestorePlan {
+  struct Match {
+    std::string path;       ///< in the program
+    std::string file_path;  ///< in the file
+    friend bool operator==(const Match&, const Match&) = default;
+  };
+  struct Mismatch {
+    std::string path;
+    std::string file_path;
+    DType wanted_dtype{};  ///< of the variable
+    Shape wanted_shape;
+    DType found_dtype{};  ///< in the file
+    Shape found_shape;
+    OnMismatch action{};  ///< what restoring will do: error also where the rule says cast and that is not possible
+  };
+
+  std::vector<Match> matched;        ///< variables that get a value as it is
+  std::vector<Mismatch> mismatched;  ///< variables whose value has another dtype or shape
+  std::vector<std::string> missing;  ///< variables of the program for which the file has nothing
+  std::vector<std::string> extra;    ///< values of the file for which the program has no object yet
+  std::vector<Match> aliases;        ///< paths in the file (`path`) that share the blob of another (`file_path`)
+
+  /// Whether restoring would succeed, as far as dtypes and shapes tell. (Sums of the data are not checked here.)
+  bool applicable() const;
+
+  /// One line: "12 matched, 1 mismatched, 0 missing, 3 extra".
+  std::string summary() const;
 };
 
 /// What a restore has matched so far, and what it still waits for. A handle: copies share one state, which also grows
@@ -62,8 +127,13 @@ class RestoreStatus {
   /// Paths of variables that exist now and got no value from this restore or a later one, sorted.
   std::vector<std::string> unmatched_in_program() const;
 
-  /// Paths of values in the file that an object will get as soon as it is tracked, sorted.
+  /// Paths of values in the file that an object will get as soon as it is tracked, sorted. With renames, values that
+  /// are to go elsewhere than where their own names lead are not foreseen here.
   std::vector<std::string> pending() const;
+
+  /// Paths of values in the file that a variable was found for and did not get, by OnMismatch::skip; sorted. They count
+  /// as used, and their variables as matched.
+  std::vector<std::string> skipped() const;
 
  private:
   friend struct graph::Access;

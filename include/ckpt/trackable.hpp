@@ -40,12 +40,22 @@ class Trackable {
  public:
   Trackable(const Trackable&) = delete;  // one object has one place in the graph: move it, or share a reference to it
   Trackable& operator=(const Trackable&) = delete;
-  Trackable(Trackable&&) noexcept = default;
-  Trackable& operator=(Trackable&&) noexcept = default;
-  virtual ~Trackable() = default;
+  Trackable(Trackable&& other) noexcept;
+  Trackable& operator=(Trackable&& other) noexcept;
+  virtual ~Trackable();
 
  protected:
   Trackable();
+
+  /// For state that the object keeps in a form of its own (a random generator, the position in a data set): writes it
+  /// into variables of this object. Called before every save that reaches the object. What it throws ends the save,
+  /// before anything is written.
+  virtual void before_save() {}
+
+  /// The way back: called after variables of this object got values from a file, when all values of that restore are in
+  /// place. Not called for a value that a variable has from its creation, which add_variable returns. What it throws
+  /// comes out of restore() (or of track(), when the object came later), which does not undo what it did.
+  virtual void after_restore() {}
 
   /// Creates a variable. If a restore left a value for it, the variable gets that and `init` is not called; if that
   /// restore asked for Binding::view or copy_on_write, it is used where it lies.
@@ -58,19 +68,31 @@ class Trackable {
   using ByteInitializer = std::function<void(AnyVariable&)>;
   AnyVariable add_variable(std::string_view name, DType dtype, const Shape& shape, const ByteInitializer& init = {});
 
+  /// A variable of text or bytes of any length, for Variable<std::string> and Variable<Bytes>.
+  template <VariableLength T>
+  Variable<T> add_variable(std::string_view name, const T& initial = {}) {
+    const auto fill = [&initial](AnyVariable& variable) { Variable<T>{variable}.set(initial); };
+    return Variable<T>{add_variable(name, Variable<T>::kDType, Shape{}, fill)};
+  }
+
   /// Makes an object (an lvalue that derives from Trackable) or a variable a child of this one. Tracking the same child
   /// again under the same name does nothing.
   void track(std::string_view name, const Child& child);
 
   /// State that this object (an optimizer) keeps for a variable, under a name of its own ("m", "v"), with the shape of
-  /// that variable. It is saved when the variable is saved too, as `<this>/<name>/<variable>`, and restored when it,
-  /// this object and the variable are there, in whatever order they come. When the slot exists already, that one is
-  /// returned (and its dtype checked), so a training step may simply ask for it.
+  /// that variable or another. It is saved when the variable is saved too, as `<this>/<name>/<variable>`, and restored
+  /// when it, this object and the variable are there, in whatever order they come. When the slot exists already, that
+  /// one is returned (and its dtype and shape checked), so a training step may simply ask for it.
   template <Element T>
   Variable<T> add_slot(const AnyVariable& variable, std::string_view name, const Initializer<T>& init = {}) {
-    return Variable<T>{add_slot(variable, name, dtype_of<T>, filler(init))};
+    return Variable<T>{add_slot(variable, name, dtype_of<T>, variable.shape(), filler(init))};
   }
-  AnyVariable add_slot(const AnyVariable& variable, std::string_view name, DType dtype,
+  template <Element T>
+  Variable<T> add_slot(const AnyVariable& variable, std::string_view name, const Shape& shape,
+                       const Initializer<T>& init = {}) {
+    return Variable<T>{add_slot(variable, name, dtype_of<T>, shape, filler(init))};
+  }
+  AnyVariable add_slot(const AnyVariable& variable, std::string_view name, DType dtype, const Shape& shape,
                        const ByteInitializer& init = {});
 
  private:

@@ -11,6 +11,8 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -37,7 +39,7 @@ class AnyVariable {
   AnyVariable() = default;
 
   /// Owned memory, all bytes zero. Throws invalid_argument for string, bytes and block, whose size a shape does not
-  /// tell.
+  /// tell (Variable<std::string> and Variable<Bytes> hold text and bytes).
   AnyVariable(DType dtype, const Shape& shape);
 
   /// The caller's memory. Throws invalid_argument when its size is not that of dtype and shape.
@@ -68,6 +70,11 @@ class AnyVariable {
   void require_dtype(DType wanted) const;
   /// Throws invalid_argument unless there is exactly one element.
   void require_scalar() const;
+  /// A scalar of dtype string or bytes.
+  AnyVariable(DType dtype, std::string_view value);
+  std::string text() const;
+  /// In new memory, since the length may differ.
+  void set_text(std::string_view value);
 
  private:
   friend struct graph::Access;
@@ -95,12 +102,21 @@ class Initializer {
   std::function<void(std::span<T>)> fill_;
 };
 
+/// What a variable of one value of any length may hold.
+template <typename T>
+concept VariableLength = std::same_as<T, std::string> || std::same_as<T, Bytes>;
+
+/// Variable<T> for an Element T, for std::string (UTF-8, dtype string) and for Bytes (dtype bytes).
+template <typename T>
+  requires(Element<T> || VariableLength<T>)
+class Variable;
+
 /// A variable with elements of type T; everything that AnyVariable says holds.
 ///
 /// A variable of one element behaves like a T: it converts to its value and can be assigned, incremented and added to.
 /// `if (variable)` asks whether the handle is empty, never for the value.
 template <Element T>
-class Variable : public AnyVariable {
+class Variable<T> : public AnyVariable {
  public:
   Variable() = default;
 
@@ -169,6 +185,39 @@ class Variable : public AnyVariable {
     return *this;
   }
   Variable& operator++() { return *this += T{1}; }
+};
+
+/// One text, or one row of bytes, of any length. Setting it replaces the memory: spans from bytes() end there.
+template <VariableLength T>
+class Variable<T> : public AnyVariable {
+ public:
+  static constexpr DType kDType = std::same_as<T, std::string> ? DType::string : DType::bytes;
+
+  Variable() = default;
+  /// Throws invalid_argument for text that is not UTF-8.
+  explicit Variable(const T& value) : AnyVariable{kDType, view(value)} {}
+  /// The same variable with its type known. Throws mismatch when the dtype is another.
+  explicit Variable(const AnyVariable& variable) : AnyVariable{variable} { require_dtype(kDType); }
+
+  T value() const {
+    const std::string raw = text();
+    const auto bytes = std::as_bytes(std::span{raw});
+    if constexpr (std::same_as<T, std::string>) {
+      return raw;
+    } else {
+      return {bytes.begin(), bytes.end()};
+    }
+  }
+
+  /// Throws invalid_argument for text that is not UTF-8.
+  void set(const T& value) { set_text(view(value)); }
+  Variable& operator=(const T& value) {
+    set(value);
+    return *this;
+  }
+
+ private:
+  static std::string_view view(const T& value) { return {reinterpret_cast<const char*>(value.data()), value.size()}; }
 };
 
 }  // namespace ckpt

@@ -25,6 +25,8 @@ struct Access {
   static const std::shared_ptr<CheckpointState>& state(const Checkpoint& checkpoint) { return checkpoint.state_; }
 
   static AnyVariable variable(std::shared_ptr<VariableNode> node) { return AnyVariable{std::move(node)}; }
+  static void before_save(Trackable& object) { object.before_save(); }
+  static void after_restore(Trackable& object) { object.after_restore(); }
   static RestoreStatus status(std::shared_ptr<Restoration> restoration) {
     return RestoreStatus{std::move(restoration)};
   }

@@ -59,6 +59,10 @@ RestoreStatus Checkpoint::read(const std::filesystem::path& path, const RestoreO
   return graph::restore_objects(require(state_), graph::open_for(path, options), options);
 }
 
+RestorePlan Checkpoint::plan(const std::filesystem::path& path, const RestoreOptions& options) const {
+  return graph::plan_restore(require(state_), graph::open_for(path, options), options);
+}
+
 Variable<std::int64_t> Checkpoint::save_counter() { return graph::save_counter(require(state_)); }
 
 }  // namespace ckpt

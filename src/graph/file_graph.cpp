@@ -32,6 +32,17 @@ std::optional<std::uint32_t> FileGraph::child(std::uint32_t node, std::string_vi
   return position->node;
 }
 
+std::optional<std::uint32_t> FileGraph::find(std::uint32_t node, std::string_view path) const {
+  while (!path.empty()) {
+    const std::size_t slash = path.find('/');
+    const auto next = child(node, path.substr(0, slash));
+    if (!next) return std::nullopt;
+    node = *next;
+    path.remove_prefix(slash == std::string_view::npos ? path.size() : slash + 1);
+  }
+  return node;
+}
+
 // Tensors come in bytewise order of their paths, so the nodes on the way to a path are found among those on the way to
 // the one before it, or are new. ('/' sorts among other characters, so a name may come back after others: then it is
 // looked up.)

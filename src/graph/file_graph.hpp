@@ -23,6 +23,8 @@ class FileGraph {
   std::size_t size() const noexcept { return graph_.nodes.size(); }
   const std::vector<ObjectGraph::Edge>& edges(std::uint32_t node) const { return graph_.nodes[node].edges; }
   std::optional<std::uint32_t> child(std::uint32_t node, std::string_view name) const;
+  /// The node at the end of the edges that `path` names, from `node` on; `node` itself for an empty path.
+  std::optional<std::uint32_t> find(std::uint32_t node, std::string_view path) const;
 
   /// Path of the tensor with the node's value, or nullptr.
   const std::string* tensor(std::uint32_t node) const {

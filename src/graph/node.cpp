@@ -6,6 +6,7 @@
 
 #include <ckpt/error.hpp>
 
+#include <cstring>
 #include <limits>
 #include <new>
 
@@ -39,6 +40,13 @@ Storage allocate(std::size_t size) {
   auto* data = static_cast<std::byte*>(::operator new(size, kAlignment));
   return {Storage::Kind::owned, data, size,
           std::shared_ptr<const void>{data, [](std::byte* memory) { ::operator delete(memory, kAlignment); }}};
+}
+
+Storage initial_storage(DType dtype, const Shape& shape) {
+  constexpr std::size_t kOffsetsOfOneString = 2 * sizeof(std::uint64_t);
+  Storage storage = allocate(has_variable_length(dtype) ? kOffsetsOfOneString : size_in_bytes(dtype, shape));
+  std::memset(storage.data, 0, storage.size);
+  return storage;
 }
 
 std::size_t size_in_bytes(DType dtype, const Shape& shape) {

@@ -8,17 +8,25 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+namespace ckpt {
+class Trackable;
+}  // namespace ckpt
+
 namespace ckpt::graph {
 
 class Restoration;
 struct Node;
 struct VariableNode;
+
+/// A node of a file; nothing when the file has none and a rename may lead to one further down.
+using FileNode = std::optional<std::uint32_t>;
 
 /// A named child. Variables are held strongly: they have no children, so they cannot close a cycle. Objects are held
 /// weakly: the program owns them, and cycles of objects must not leak.
@@ -41,13 +49,15 @@ struct Slot {
 /// anything is left takes constant time on average.
 struct Pending {
   std::shared_ptr<Restoration> restoration;
-  std::uint32_t file_node;
+  FileNode file_node;
+  std::string path;  ///< of the node that waits, from the root of the checkpoint; empty unless the rules need paths
   std::size_t edge_cursor = 0;
   std::size_t slot_cursor = 0;
 };
 
 struct Node {
   const bool is_variable = false;
+  Trackable* object = nullptr;  // whose node this is, while it lives
   std::map<std::string, Edge, std::less<>> children;
   std::map<std::pair<const VariableNode*, std::string>, Slot> slots;
   std::vector<Pending> pending;  // by restore uid, descending
@@ -94,6 +104,12 @@ struct VariableNode : Node {
   VariableNode(DType type, const Shape& dims, Storage memory)
       : Node{true}, dtype{type}, shape{dims}, storage{std::move(memory)} {}
 };
+
+/// Whether the values of a variable of this dtype, and not its shape, tell its size. One element.
+constexpr bool has_variable_length(DType dtype) noexcept { return dtype == DType::string || dtype == DType::bytes; }
+
+/// Memory for a new variable: zeros, or one empty string.
+Storage initial_storage(DType dtype, const Shape& shape);
 
 /// Bytes that a tensor takes. Throws invalid_argument for dtypes whose size the shape does not tell, limit when 64 bits
 /// do not suffice.

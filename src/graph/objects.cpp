@@ -1,10 +1,11 @@
 #include "graph/objects.hpp"
 
+#include "graph/hooks.hpp"
 #include "graph/plan.hpp"
+#include "graph/walk.hpp"
 
 #include <ckpt/error.hpp>
 
-#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -14,15 +15,17 @@ namespace {
 /// A file node whose value waits for something that is about to come; the latest restore first.
 struct Candidate {
   std::shared_ptr<Restoration> restoration;
-  std::uint32_t file_node;
+  FileNode file_node;
+  std::string path;  // of what is about to come, where the rules need it
 };
 
 std::vector<Candidate> waiting_for_child(const Node& parent, std::string_view name) {
   std::vector<Candidate> result;
   for (const Pending& pending : parent.pending) {
-    if (const auto child = pending.restoration->file().child(pending.file_node, name)) {
-      result.push_back({pending.restoration, *child});
-    }
+    const RestoreRules& rules = pending.restoration->rules();
+    std::string path = rules.need_paths() ? join(pending.path, name) : std::string{};
+    const FileNode child = pending.restoration->child(pending.file_node, name, path);
+    if (child || rules.renames_below(path)) result.push_back({pending.restoration, child, std::move(path)});
   }
   return result;
 }
@@ -31,11 +34,16 @@ std::vector<Candidate> waiting_for_slot(const Node& owner, const std::shared_ptr
                                         std::string_view name) {
   std::vector<Candidate> result;
   for (const Pending& pending : owner.pending) {
-    const FileGraph& file = pending.restoration->file();
-    for (const std::uint32_t file_variable : pending.restoration->file_nodes(variable)) {
-      for (const std::uint32_t index : file.slots_of_variable(file_variable)) {
-        const ObjectGraph::Slot& slot = file.slot(index);
-        if (slot.owner == pending.file_node && slot.name == name) result.push_back({pending.restoration, slot.node});
+    const Restoration& restoration = *pending.restoration;
+    if (!restoration.options().slots) continue;
+    for (const std::uint32_t file_variable : restoration.file_nodes(variable)) {
+      for (const std::uint32_t index : restoration.file().slots_of_variable(file_variable)) {
+        const ObjectGraph::Slot& slot = restoration.file().slot(index);
+        if (slot.owner != pending.file_node || slot.name != name) continue;
+        std::string path = restoration.rules().need_paths()
+                               ? join(join(pending.path, name), restoration.path_of(file_variable))
+                               : std::string{};
+        result.push_back({pending.restoration, slot.node, std::move(path)});
       }
     }
   }
@@ -47,22 +55,25 @@ std::shared_ptr<VariableNode> make_variable(DType dtype, const Shape& shape, con
                                             const Fill& fill) {
   for (const Candidate& candidate : candidates) {
     const Restoration& restoration = *candidate.restoration;
-    if (restoration.file().tensor(candidate.file_node) == nullptr || restoration.live(candidate.file_node)) continue;
-    const std::size_t tensor = require_tensor(restoration, candidate.file_node, dtype, shape);
-    auto variable = std::make_shared<VariableNode>(dtype, shape, load_new(restoration, tensor));
+    if (!candidate.file_node || restoration.file().tensor(*candidate.file_node) == nullptr) continue;
+    if (restoration.live(*candidate.file_node)) continue;
+    const Fit found = fit(restoration, *candidate.file_node, dtype, shape, candidate.path);
+    if (found.kind == Fit::Kind::skip) continue;
+    if (found.kind == Fit::Kind::none) throw mismatch(restoration, found, dtype, shape);
+    auto variable = std::make_shared<VariableNode>(dtype, shape, new_storage(restoration, found, dtype));
     variable->update_uid = restoration.uid();
     return variable;
   }
-  Storage storage = allocate(size_in_bytes(dtype, shape));
-  std::memset(storage.data, 0, storage.size);
-  auto variable = std::make_shared<VariableNode>(dtype, shape, std::move(storage));
+  auto variable = std::make_shared<VariableNode>(dtype, shape, initial_storage(dtype, shape));
   if (fill) fill(variable);
   return variable;
 }
 
 Plan plan_for(const std::vector<Candidate>& candidates, const std::shared_ptr<Node>& node) {
   Plan plan;
-  for (const Candidate& candidate : candidates) plan.match(candidate.restoration, candidate.file_node, node);
+  for (const Candidate& candidate : candidates) {
+    plan.match(candidate.restoration, candidate.file_node, node, candidate.path);
+  }
   plan.prepare();
   return plan;
 }
@@ -89,6 +100,7 @@ void link(Node& parent, std::string_view name, const std::shared_ptr<Node>& chil
     edge.object = child;
   }
   parent.children.insert_or_assign(std::string{name}, std::move(edge));
+  note_change();
 }
 
 }  // namespace
@@ -108,21 +120,22 @@ std::shared_ptr<VariableNode> create_variable(Node& parent, std::string_view nam
 }
 
 std::shared_ptr<VariableNode> create_slot(Node& owner, const std::shared_ptr<VariableNode>& variable,
-                                          std::string_view name, DType dtype, const Fill& fill) {
+                                          std::string_view name, DType dtype, const Shape& shape, const Fill& fill) {
   require_name(name);
   const std::string key{name};
   if (auto slot = owner.slot(variable, key)) {
-    if (slot->dtype == dtype) return slot;
+    if (slot->dtype == dtype && slot->shape == shape) return slot;
     throw Error{ErrorCode::mismatch,
-                {.problem = "the slot exists with another dtype",
+                {.problem = "the slot exists with another dtype or shape",
                  .object = key,
-                 .expected = std::string{to_string(dtype)},
-                 .found = std::string{to_string(slot->dtype)}}};
+                 .expected = describe(dtype, shape),
+                 .found = describe(slot->dtype, slot->shape)}};
   }
   const auto candidates = waiting_for_slot(owner, variable, name);
-  auto value = make_variable(dtype, variable->shape, candidates, fill);
+  auto value = make_variable(dtype, shape, candidates, fill);
   Plan plan = plan_for(candidates, value);
   owner.slots.insert_or_assign({variable.get(), key}, Slot{variable, value});
+  note_change();
   plan.apply();
   drop_finished(owner);
   return value;

@@ -16,7 +16,7 @@ std::shared_ptr<VariableNode> create_variable(Node& parent, std::string_view nam
                                               const Fill& fill);
 
 std::shared_ptr<VariableNode> create_slot(Node& owner, const std::shared_ptr<VariableNode>& variable,
-                                          std::string_view name, DType dtype, const Fill& fill);
+                                          std::string_view name, DType dtype, const Shape& shape, const Fill& fill);
 
 void track(Node& parent, std::string_view name, const std::shared_ptr<Node>& child);
 

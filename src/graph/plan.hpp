@@ -3,10 +3,12 @@
 
 #include "graph/node.hpp"
 #include "graph/restoration.hpp"
+#include "graph/restored_value.hpp"
 
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -15,51 +17,60 @@ namespace ckpt::graph {
 /// match() any number of times, then prepare(), then apply(). Until apply() nothing that exists is changed.
 class Plan {
  public:
+  /// A live node, and the file node that it stands for.
+  struct Match {
+    std::shared_ptr<Restoration> restoration;
+    FileNode file_node;
+    std::shared_ptr<Node> node;
+    std::string path;  // of the live node, where the rules need it
+    std::shared_ptr<Node> parent;
+  };
+
   /// Binds a file node to a live node, and what is under the one to what is under the other. Of several restorations,
   /// the one to win (the latest) must come first.
-  void match(const std::shared_ptr<Restoration>& restoration, std::uint32_t file_node,
-             const std::shared_ptr<Node>& node);
+  void match(const std::shared_ptr<Restoration>& restoration, FileNode file_node, const std::shared_ptr<Node>& node,
+             std::string path = {});
 
   /// Checks dtypes and shapes, reads (or maps) the values, checks their sums as the restoration wants. Throws mismatch,
   /// corrupt, io.
   void prepare();
 
+  /// Changes the variables, and lets objects that have new values know: what Trackable::after_restore throws comes
+  /// through, when all values are there.
   void apply();
 
- private:
-  struct Match {
-    std::shared_ptr<Restoration> restoration;
-    std::uint32_t file_node;
-    std::shared_ptr<Node> node;
-  };
+  /// A variable that is to get a value, and how that fits.
   struct Assignment {
-    std::shared_ptr<Restoration> restoration;
-    std::uint32_t file_node;
+    Match match;
     std::shared_ptr<VariableNode> variable;
-    TensorView value;     // what is copied, if `replacement` is not to have it
-    Storage replacement;  // the new memory of the variable; no data when it keeps its own
-    bool copies = true;
+    Fit fit;
+    NewValue value;
   };
+  /// After match().
+  const std::vector<Match>& matches() const noexcept { return matches_; }
+  const std::vector<Assignment>& assignments() const noexcept { return assignments_; }
 
+ private:
   void step(const Match& match);
-  void assign(const Match& match);
+  void bind(const Match& match);
+  void assign_later(const Match& match);
   void descend(const Match& match);
+  void descend_by_rules(const Match& match);
   void connect_slots(const Match& match);
   std::shared_ptr<Node> live(const Restoration& restoration, std::uint32_t file_node) const;
-  static void bind_memory(Assignment& assignment);
+  std::string path_of(const Restoration& restoration, std::uint32_t file_node) const;
+  void wait_for_the_rest();
+  void tell_parents() const;
 
   std::deque<Match> todo_;
   std::vector<Match> matches_;
   std::vector<Assignment> assignments_;
-  std::unordered_map<const Restoration*, std::unordered_map<std::uint32_t, std::shared_ptr<Node>>> planned_;
+  struct Place {
+    std::shared_ptr<Node> node;
+    std::string path;
+  };
+  std::unordered_map<const Restoration*, std::unordered_map<std::uint32_t, Place>> planned_;
   std::unordered_map<const VariableNode*, std::uint64_t> planned_uid_;
 };
-
-/// New memory for a variable that takes the tensor with that index, bound as the restoration wants.
-Storage load_new(const Restoration& restoration, std::size_t tensor);
-
-/// The tensor behind a file node that has one. Throws mismatch (naming `path` in the file) unless dtype and shape are
-/// as wanted.
-std::size_t require_tensor(const Restoration& restoration, std::uint32_t file_node, DType dtype, const Shape& shape);
 
 }  // namespace ckpt::graph

@@ -4,8 +4,11 @@
 #include "base/text.hpp"
 #include "graph/walk.hpp"
 
+#include <ckpt/error.hpp>
+
 #include <algorithm>
 #include <atomic>
+#include <span>
 #include <utility>
 
 namespace ckpt::graph {
@@ -22,10 +25,27 @@ Restoration::Restoration(const Reader& reader, const RestoreOptions& options, co
     : uid_{next_uid()},
       reader_{reader},
       options_{options},
+      rules_{options_},
       file_{reader_},
       root_{root},
+      in_scope_(file_.size(), false),
       live_(file_.size()),
-      matched_(file_.size(), false) {}
+      matched_(file_.size(), false),
+      skipped_(file_.size(), false) {
+  const auto base = file_.find(0, options_.root);
+  if (!base) {
+    throw Error{ErrorCode::not_found,
+                {.problem = "the file has no object at the path that RestoreOptions::root gives",
+                 .file = reader_.path(),
+                 .object = options_.root,
+                 .advice = "look with ckptdump tree at what the file holds"}};
+  }
+  base_ = *base;
+  find_scope();
+  for (std::uint32_t node = 0; node < file_.size(); ++node) {
+    if (in_scope_[node] && file_.tensor(node) != nullptr) ++unmatched_;
+  }
+}
 
 Restoration::~Restoration() {
   if (!armed_ || expect_partial_) return;
@@ -33,6 +53,37 @@ Restoration::~Restoration() {
     warn_unused();
   } catch (...) {  // NOLINT(bugprone-empty-catch): only memory can be missing here, and a destructor must not throw
   }
+}
+
+// What can be reached from the base; of the file's own root that is everything.
+void Restoration::find_scope() {
+  if (base_ == 0) in_scope_.assign(file_.size(), true);
+  std::vector<std::uint32_t> todo;
+  const auto add = [&](std::uint32_t node) {
+    if (in_scope_[node]) return;
+    in_scope_[node] = true;
+    todo.push_back(node);
+  };
+  add(base_);
+  while (!todo.empty()) {
+    const std::uint32_t node = todo.back();
+    todo.pop_back();
+    for (const ObjectGraph::Edge& edge : file_.edges(node)) add(edge.node);
+    for (const std::uint32_t slot : file_.slots_of_owner(node)) add(file_.slot(slot).node);
+  }
+  if (options_.slots) return;
+  for (std::uint32_t node = 0; node < file_.size(); ++node) {
+    for (const std::uint32_t slot : file_.slots_of_owner(node)) in_scope_[file_.slot(slot).node] = false;
+  }
+}
+
+FileNode Restoration::child(FileNode file_node, std::string_view name, std::string_view path) const {
+  if (rules_.has_renames()) {
+    if (const auto renamed = rules_.renamed(path)) {
+      return renamed->empty() ? std::nullopt : file_.find(base_, *renamed);
+    }
+  }
+  return file_node ? file_.child(*file_node, name) : std::nullopt;
 }
 
 std::vector<std::uint32_t> Restoration::file_nodes(const std::shared_ptr<Node>& node) const {
@@ -44,38 +95,58 @@ std::vector<std::uint32_t> Restoration::file_nodes(const std::shared_ptr<Node>& 
   return result;
 }
 
-void Restoration::bind(std::uint32_t file_node, const std::shared_ptr<Node>& node) {
+std::string Restoration::path_of(std::uint32_t file_node) const {
+  const auto position = paths_.find(file_node);
+  return position == paths_.end() ? std::string{} : position->second;
+}
+
+void Restoration::bind(std::uint32_t file_node, const std::shared_ptr<Node>& node, const std::string& path) {
   live_[file_node] = node;
+  if (rules_.need_paths()) paths_.insert_or_assign(file_node, path);
   bound_[node.get()].push_back(file_node);
-  if (node->is_variable && file_.tensor(file_node) != nullptr) matched_[file_node] = true;
+  if (!node->is_variable || file_.tensor(file_node) == nullptr || matched_[file_node]) return;
+  matched_[file_node] = true;
+  if (in_scope_[file_node]) --unmatched_;
+}
+
+// Paths of the values of which `predicate` says yes to the file node, sorted.
+template <typename Predicate>
+std::vector<std::string> Restoration::values_if(Predicate&& predicate) const {
+  std::vector<std::string> paths;
+  for (std::uint32_t node = 0; node < file_.size(); ++node) {
+    if (!in_scope_[node]) continue;
+    if (const std::string* path = file_.tensor(node); path != nullptr && predicate(node)) paths.push_back(*path);
+  }
+  std::ranges::sort(paths);
+  return paths;
 }
 
 std::vector<std::string> Restoration::unmatched_in_file() const {
-  std::vector<std::string> paths;
-  for (std::uint32_t node = 0; node < file_.size(); ++node) {
-    if (const std::string* path = file_.tensor(node); path != nullptr && !matched_[node]) paths.push_back(*path);
-  }
-  std::ranges::sort(paths);
-  return paths;
+  return values_if([&](std::uint32_t node) { return !matched_[node]; });
 }
 
 std::vector<std::string> Restoration::not_alive() const {
-  std::vector<std::string> paths;
-  for (std::uint32_t node = 0; node < file_.size(); ++node) {
-    const std::string* path = file_.tensor(node);
-    if (path != nullptr && !as_variable(live(node))) paths.push_back(*path);
-  }
-  std::ranges::sort(paths);
-  return paths;
+  return values_if([&](std::uint32_t node) { return !as_variable(live(node)); });
+}
+
+std::vector<std::string> Restoration::skipped() const {
+  return values_if([&](std::uint32_t node) { return skipped_[node]; });
 }
 
 std::vector<std::string> Restoration::unmatched_in_program() const {
   const std::shared_ptr<Node> root = root_.lock();
   if (!root) return {};
+  const auto was_skipped = [this](std::uint32_t node) { return skipped_[node]; };
+  const auto is_missing = [&](const std::shared_ptr<VariableNode>& variable) {
+    const std::vector<std::uint32_t> nodes = file_nodes(variable);
+    return nodes.empty() || (variable->update_uid < uid_ && std::ranges::none_of(nodes, was_skipped));
+  };
+  const Walk objects = walk(root);
+  const std::size_t count = options_.slots ? objects.visits.size() : objects.visits.size() - objects.slots.size();
   std::vector<std::string> paths;
-  for (const Visit& visit : walk(root).visits) {
+  for (const Visit& visit : std::span{objects.visits}.first(count)) {
     const auto variable = as_variable(visit.node);
-    if (variable && (variable->update_uid < uid_ || file_nodes(variable).empty())) paths.push_back(visit.path);
+    if (variable && is_missing(variable)) paths.push_back(visit.path);
   }
   std::ranges::sort(paths);
   return paths;
@@ -101,7 +172,7 @@ std::vector<std::string> Restoration::pending() const {
   while (!todo.empty()) {
     const std::uint32_t node = todo.back();
     todo.pop_back();
-    if (matched_[node]) continue;
+    if (matched_[node] || !in_scope_[node]) continue;
     if (const std::string* path = file_.tensor(node)) paths.push_back(*path);
     for (const ObjectGraph::Edge& edge : file_.edges(node)) add(edge.node);
     for (const std::uint32_t slot : file_.slots_of_owner(node)) add(file_.slot(slot).node);
@@ -112,8 +183,8 @@ std::vector<std::string> Restoration::pending() const {
 
 bool Restoration::nontrivial() const {
   const std::optional<std::uint32_t> counter = file_.child(0, kSaveCounterName);
-  for (std::uint32_t node = 1; node < file_.size(); ++node) {
-    if (node != counter && live(node)) return true;
+  for (std::uint32_t node = 0; node < file_.size(); ++node) {
+    if (node != base_ && node != counter && live(node)) return true;
   }
   return false;
 }
@@ -128,15 +199,19 @@ void Restoration::warn_unused() const {
 }
 
 bool still_pending(const Node& node, Pending& pending) {
-  const FileGraph& file = pending.restoration->file();
-  const auto& edges = file.edges(pending.file_node);
+  const Restoration& restoration = *pending.restoration;
+  // A rename may bring any value of the file to any child that is still to come.
+  if (restoration.rules().has_renames()) return restoration.any_unmatched();
+  const FileGraph& file = restoration.file();
+  const auto& edges = file.edges(*pending.file_node);
   for (; pending.edge_cursor < edges.size(); ++pending.edge_cursor) {
     const ObjectGraph::Edge& edge = edges[pending.edge_cursor];
     if (file.has_values(edge.node) && !node.children.contains(edge.name)) return true;
   }
-  const auto slots = file.slots_of_owner(pending.file_node);
+  if (!restoration.options().slots) return false;
+  const auto slots = file.slots_of_owner(*pending.file_node);
   for (; pending.slot_cursor < slots.size(); ++pending.slot_cursor) {
-    if (!pending.restoration->matched(file.slot(slots[pending.slot_cursor]).node)) return true;
+    if (!restoration.matched(file.slot(slots[pending.slot_cursor]).node)) return true;
   }
   return false;
 }

@@ -3,6 +3,7 @@
 
 #include "graph/file_graph.hpp"
 #include "graph/node.hpp"
+#include "graph/restore_rules.hpp"
 
 #include <ckpt/reader.hpp>
 #include <ckpt/restore.hpp>
@@ -20,6 +21,7 @@ namespace ckpt::graph {
 /// object.
 class Restoration {
  public:
+  /// Throws not_found when the file has no object at RestoreOptions::root, invalid_argument for bad patterns, corrupt.
   Restoration(const Reader& reader, const RestoreOptions& options, const std::shared_ptr<Node>& root);
   /// Warns when values were never used.
   ~Restoration();
@@ -30,16 +32,34 @@ class Restoration {
   std::uint64_t uid() const noexcept { return uid_; }
   const Reader& reader() const noexcept { return reader_; }
   const RestoreOptions& options() const noexcept { return options_; }
+  const RestoreRules& rules() const noexcept { return rules_; }
   const FileGraph& file() const noexcept { return file_; }
+
+  /// The file node that stands for the root of the checkpoint.
+  std::uint32_t base() const noexcept { return base_; }
+
+  /// Where in the file the child `name` of a live node is found, when the node stands for `file_node` and, where the
+  /// rules need paths, the child has `path`.
+  FileNode child(FileNode file_node, std::string_view name, std::string_view path) const;
 
   /// The live node that a file node is bound to, or nullptr.
   std::shared_ptr<Node> live(std::uint32_t file_node) const { return live_[file_node].lock(); }
   /// The file nodes that `node` is bound to.
   std::vector<std::uint32_t> file_nodes(const std::shared_ptr<Node>& node) const;
-  void bind(std::uint32_t file_node, const std::shared_ptr<Node>& node);
+  /// `path` is that of the live node, where the rules need it.
+  void bind(std::uint32_t file_node, const std::shared_ptr<Node>& node, const std::string& path);
+
+  /// The path that a file node was bound with.
+  std::string path_of(std::uint32_t file_node) const;
 
   /// Whether the node's value was taken, even if the object is gone by now.
   bool matched(std::uint32_t file_node) const { return matched_[file_node]; }
+
+  /// Notes that a value is not given to the variable that it was found for.
+  void skip(std::uint32_t file_node) { skipped_[file_node] = true; }
+
+  /// Whether the part of the file that is restored has values that nobody took.
+  bool any_unmatched() const noexcept { return unmatched_ > 0; }
 
   /// From here on, unused values are worth a warning.
   void arm() noexcept { armed_ = true; }
@@ -49,22 +69,32 @@ class Restoration {
   std::vector<std::string> unmatched_in_file() const;
   std::vector<std::string> unmatched_in_program() const;
   std::vector<std::string> pending() const;
+  std::vector<std::string> skipped() const;
   /// Paths of values that no object alive holds.
   std::vector<std::string> not_alive() const;
   /// Whether something besides the root and its save counter is bound.
   bool nontrivial() const;
 
  private:
+  void find_scope();
   void warn_unused() const;
+  template <typename Predicate>
+  std::vector<std::string> values_if(Predicate&& predicate) const;
 
   std::uint64_t uid_;
   Reader reader_;
   RestoreOptions options_;
+  RestoreRules rules_;
   FileGraph file_;
+  std::uint32_t base_ = 0;
   std::weak_ptr<Node> root_;
+  std::vector<bool> in_scope_;             // by file node: whether this restore is about it
   std::vector<std::weak_ptr<Node>> live_;  // by file node
   std::vector<bool> matched_;              // by file node
+  std::vector<bool> skipped_;              // by file node
+  std::size_t unmatched_ = 0;              // values in scope that nobody took
   std::unordered_map<const Node*, std::vector<std::uint32_t>> bound_;
+  std::unordered_map<std::uint32_t, std::string> paths_;  // where the rules need them
   bool armed_ = false;
   bool expect_partial_ = false;
 };

@@ -1,4 +1,6 @@
 // Restoring, and the status that tells how far it got.
+#include "base/log.hpp"
+#include "base/text.hpp"
 #include "graph/plan.hpp"
 #include "graph/save.hpp"
 #include "graph/walk.hpp"
@@ -11,6 +13,18 @@
 
 namespace ckpt {
 namespace graph {
+
+namespace {
+
+void log_summary(const Restoration& restoration) {
+  const auto count = [](const std::vector<std::string>& paths) { return std::to_string(paths.size()); };
+  base::log(LogLevel::info, "restored from " + base::escape(restoration.reader().path().string()) + ": " +
+                                count(restoration.unmatched_in_file()) + " values of the file wait or are not used, " +
+                                count(restoration.skipped()) + " skipped, " +
+                                count(restoration.unmatched_in_program()) + " variables got none");
+}
+
+}  // namespace
 
 Reader open_for(const std::filesystem::path& path, const RestoreOptions& options) {
   ReaderOptions reader_options{.mode = options.mode, .verify = options.verify};
@@ -25,10 +39,11 @@ RestoreStatus restore_objects(const CheckpointState& state, const Reader& reader
   const auto root = require_root(state);
   auto restoration = std::make_shared<Restoration>(reader, options, root);
   Plan plan;
-  plan.match(restoration, 0, root);
+  plan.match(restoration, restoration->base(), root);
   plan.prepare();
   plan.apply();
   restoration->arm();
+  log_summary(*restoration);
   return Access::status(std::move(restoration));
 }
 
@@ -89,5 +104,7 @@ std::vector<std::string> RestoreStatus::unmatched_in_file() const { return resto
 std::vector<std::string> RestoreStatus::unmatched_in_program() const { return restoration_->unmatched_in_program(); }
 
 std::vector<std::string> RestoreStatus::pending() const { return restoration_->pending(); }
+
+std::vector<std::string> RestoreStatus::skipped() const { return restoration_->skipped(); }
 
 }  // namespace ckpt

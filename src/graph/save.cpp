@@ -1,5 +1,6 @@
 #include "graph/save.hpp"
 
+#include "graph/hooks.hpp"
 #include "graph/objects.hpp"
 #include "graph/walk.hpp"
 
@@ -62,7 +63,7 @@ std::shared_ptr<Node> require_root(const CheckpointState& state) {
 }
 
 void save_objects(const CheckpointState& state, const std::filesystem::path& path, const SaveOptions& options) {
-  const Walk objects = walk(require_root(state));
+  const Walk objects = walk_for_save(require_root(state));
   if (objects.destroyed) {
     throw Error{ErrorCode::invalid_argument,
                 {.problem = "a tracked object was destroyed, so its state cannot be saved",

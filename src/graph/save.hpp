@@ -24,6 +24,9 @@ RestoreStatus restore_objects(const CheckpointState& state, const Reader& reader
 /// The same with the save counter, which is created if need be.
 RestoreStatus restore_with_counter(CheckpointState& state, const Reader& reader, const RestoreOptions& options);
 
+/// What restore_objects() would do.
+RestorePlan plan_restore(const CheckpointState& state, const Reader& reader, const RestoreOptions& options);
+
 /// The counter of saves, created if need be.
 Variable<std::int64_t> save_counter(const CheckpointState& state);
 

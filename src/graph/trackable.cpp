@@ -1,4 +1,5 @@
 #include "graph/access.hpp"
+#include "graph/hooks.hpp"
 #include "graph/objects.hpp"
 
 #include <ckpt/containers.hpp>
@@ -27,7 +28,26 @@ graph::Fill fill_with(const std::function<void(AnyVariable&)>& init) {
 
 }  // namespace
 
-Trackable::Trackable() : node_{std::make_shared<graph::Node>()} {}
+Trackable::Trackable() : node_{std::make_shared<graph::Node>()} { node_->object = this; }
+
+Trackable::Trackable(Trackable&& other) noexcept : node_{std::move(other.node_)} {
+  if (node_) node_->object = this;
+}
+
+Trackable& Trackable::operator=(Trackable&& other) noexcept {
+  if (this == &other) return *this;
+  if (node_) node_->object = nullptr;
+  node_ = std::move(other.node_);
+  if (node_) node_->object = this;
+  return *this;
+}
+
+// Others may hold the node for a moment longer.
+Trackable::~Trackable() {
+  if (!node_) return;
+  node_->object = nullptr;
+  graph::note_change();
+}
 
 AnyVariable Trackable::add_variable(std::string_view name, DType dtype, const Shape& shape,
                                     const ByteInitializer& init) {
@@ -38,14 +58,14 @@ void Trackable::track(std::string_view name, const Child& child) {
   graph::track(require(node_), name, graph::Access::node(child));
 }
 
-AnyVariable Trackable::add_slot(const AnyVariable& variable, std::string_view name, DType dtype,
+AnyVariable Trackable::add_slot(const AnyVariable& variable, std::string_view name, DType dtype, const Shape& shape,
                                 const ByteInitializer& init) {
   const auto& node = graph::Access::node(variable);
   if (!node) {
     throw Error{ErrorCode::invalid_argument,
                 {.problem = "a slot needs a variable, and this handle is empty", .object = std::string{name}}};
   }
-  return graph::Access::variable(graph::create_slot(require(node_), node, name, dtype, fill_with(init)));
+  return graph::Access::variable(graph::create_slot(require(node_), node, name, dtype, shape, fill_with(init)));
 }
 
 void Child::set_variable(const AnyVariable& variable) {

@@ -1,3 +1,4 @@
+#include "base/text.hpp"
 #include "graph/access.hpp"
 #include "graph/node.hpp"
 
@@ -75,6 +76,31 @@ void AnyVariable::require_dtype(DType wanted) const {
               {.problem = "the variable has another dtype",
                .expected = std::string{to_string(wanted)},
                .found = std::string{to_string(node_->dtype)}}};
+}
+
+AnyVariable::AnyVariable(DType dtype, std::string_view value)
+    : node_{std::make_shared<graph::VariableNode>(dtype, Shape{}, graph::initial_storage(dtype, Shape{}))} {
+  set_text(value);
+}
+
+std::string AnyVariable::text() const {
+  const graph::VariableNode& node = require(node_);
+  return TensorView{node.dtype, node.shape, node.storage.bytes(), node.storage.owner}.strings().front();
+}
+
+void AnyVariable::set_text(std::string_view value) {
+  graph::VariableNode& node = require(node_);
+  if (node.dtype == DType::string && !base::is_utf8(value)) {
+    throw Error{ErrorCode::invalid_argument,
+                {.problem = "this text is not UTF-8",
+                 .found = base::escape(value),
+                 .advice = "keep bytes of another kind in a Variable<Bytes>"}};
+  }
+  const std::string element{value};
+  const Bytes encoded = encode_strings(std::span{&element, 1});
+  graph::Storage storage = graph::allocate(encoded.size());
+  std::memcpy(storage.data, encoded.data(), encoded.size());
+  node.storage = std::move(storage);
 }
 
 void AnyVariable::require_scalar() const {

@@ -10,10 +10,6 @@
 namespace ckpt::graph {
 namespace {
 
-std::string join(const std::string& parent, const std::string& name) {
-  return parent.empty() ? name : parent + "/" + name;
-}
-
 using Positions = std::unordered_map<const Node*, std::size_t>;
 
 void visit_children(Walk& walk, Positions& positions, std::size_t parent) {
@@ -55,6 +51,12 @@ void visit_slots(Walk& walk, const Positions& positions) {
 }
 
 }  // namespace
+
+std::string join(std::string_view parent, std::string_view name) {
+  std::string path{parent};
+  if (!path.empty()) path += '/';
+  return path.append(name);
+}
 
 Walk walk(const std::shared_ptr<Node>& root) {
   Walk result;

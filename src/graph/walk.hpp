@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace ckpt::graph {
@@ -42,6 +43,9 @@ struct Walk {
 /// Breadth first, children by name, every node once and under the path found first; then the slots of which owner and
 /// variable were reached. The order depends on names alone.
 Walk walk(const std::shared_ptr<Node>& root);
+
+/// The path of a child.
+std::string join(std::string_view parent, std::string_view name);
 
 /// Up to ten of the paths, escaped, and how many more there are.
 std::string list_paths(std::span<const std::string> paths);

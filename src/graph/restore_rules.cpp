@@ -1,0 +1,51 @@
+#include "graph/restore_rules.hpp"
+
+#include <ckpt/error.hpp>
+
+#include <algorithm>
+
+namespace ckpt::graph {
+
+RestoreRules::RestoreRules(const RestoreOptions& options) {
+  for (const Rename& rename : options.renames) {
+    Renaming renaming{PathPattern{rename.program}, std::nullopt};
+    if (!rename.file.empty()) renaming.file.emplace(rename.file);
+    if (renaming.program.is_everything() || (renaming.file && renaming.file->is_everything())) {
+      throw Error{ErrorCode::invalid_argument,
+                  {.problem = "a rename cannot be of everything",
+                   .found = rename.program + " from " + rename.file,
+                   .advice = "say with RestoreOptions::root which object of the file stands for the whole"}};
+    }
+    if (renaming.file && renaming.program.stars() != renaming.file->stars()) {
+      throw Error{
+          ErrorCode::invalid_argument,
+          {.problem = "the two patterns of a rename differ in how many '*' they have",
+           .object = rename.program,
+           .expected = std::to_string(renaming.program.stars()) + " in the pattern for the file",
+           .found = rename.file,
+           .advice = "each '*' of the file's pattern stands for what the one of the program's pattern matched"}};
+    }
+    renames_.push_back(std::move(renaming));
+  }
+  for (const MismatchRule& rule : options.on_mismatch) mismatches_.emplace_back(PathPattern{rule.pattern}, rule.action);
+}
+
+std::optional<std::string> RestoreRules::renamed(std::string_view path) const {
+  for (const Renaming& renaming : renames_) {
+    if (const auto parts = renaming.program.match(path)) {
+      return renaming.file ? renaming.file->expand(*parts) : std::string{};
+    }
+  }
+  return std::nullopt;
+}
+
+bool RestoreRules::renames_below(std::string_view path) const {
+  return std::ranges::any_of(renames_, [&](const Renaming& renaming) { return renaming.program.leads_below(path); });
+}
+
+OnMismatch RestoreRules::on_mismatch(std::string_view path) const {
+  const auto rule = std::ranges::find_if(mismatches_, [&](const auto& entry) { return entry.first.covers(path); });
+  return rule == mismatches_.end() ? OnMismatch::error : rule->second;
+}
+
+}  // namespace ckpt::graph

@@ -1,0 +1,155 @@
+#include "graph/restored_value.hpp"
+
+#include "base/text.hpp"
+#include "graph/cast.hpp"
+
+#include <ckpt/error.hpp>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+namespace ckpt::graph {
+namespace {
+
+// A private mapping serves a tensor that lies in it as it is. One that shares its blob is copied: writing to one
+// variable must not change another.
+bool can_map_privately(const Reader& reader, const TensorInfo& info) {
+  return reader.file().mode == ReadMode::mmap && info.compression == Compression::none && !info.alias_of;
+}
+
+// What the program relies on beyond dtype and shape.
+void require_sound(const TensorView& value) {
+  if (value.dtype() == DType::boolean) static_cast<void>(value.as<bool>());
+  if (!has_variable_length(value.dtype())) return;
+  const std::vector<std::string> elements = value.strings();
+  if (value.dtype() == DType::string && !std::ranges::all_of(elements, base::is_utf8)) {
+    throw Error{ErrorCode::corrupt, {.problem = "a text is not UTF-8"}};
+  }
+}
+
+Storage view_of(const TensorView& value) {
+  const auto bytes = value.bytes();
+  return {Storage::Kind::view, const_cast<std::byte*>(bytes.data()), bytes.size(), value.owner()};
+}
+
+Storage private_part(const Reader& reader, const TensorInfo& info) {
+  std::shared_ptr<std::byte> mapping = reader.private_mapping();
+  std::byte* data = mapping.get() + info.offset;
+  return {Storage::Kind::mapping, data, static_cast<std::size_t>(info.size_bytes), std::move(mapping)};
+}
+
+std::size_t tensor_index(const Restoration& restoration, std::uint32_t file_node) {
+  const std::string& path = *restoration.file().tensor(file_node);
+  if (const auto index = restoration.reader().find(path)) return *index;
+  throw Error{ErrorCode::corrupt,
+              {.problem = "the object graph names a tensor that is not there",
+               .file = restoration.reader().path(),
+               .object = path}};
+}
+
+// Checks the value as it lies in the file, and names file and path in what is wrong with it.
+TensorView sound_value(const Restoration& restoration, const Fit& fit) {
+  TensorView value = restoration.reader().tensor(fit.tensor);
+  try {
+    require_sound(value);
+  } catch (const Error& error) {
+    ErrorDetails details = error.details();
+    details.file = restoration.reader().path();
+    details.object = fit.info.path;
+    throw Error{error.code(), std::move(details)};
+  }
+  return value;
+}
+
+}  // namespace
+
+Fit fit(const Restoration& restoration, std::uint32_t file_node, DType dtype, const Shape& shape,
+        std::string_view path) {
+  Fit result;
+  result.tensor = tensor_index(restoration, file_node);
+  result.info = restoration.reader().info(result.tensor);
+  if (result.info.dtype == dtype && result.info.shape == shape) {
+    result.kind = Fit::Kind::exact;
+    return result;
+  }
+  switch (restoration.rules().on_mismatch(path)) {
+    case OnMismatch::skip:
+      result.kind = Fit::Kind::skip;
+      break;
+    case OnMismatch::cast:
+      if (result.info.shape == shape && can_cast(result.info.dtype, dtype)) result.kind = Fit::Kind::cast;
+      break;
+    case OnMismatch::error:
+      break;
+  }
+  return result;
+}
+
+Error mismatch(const Restoration& restoration, const Fit& fit, DType dtype, const Shape& shape) {
+  return Error{ErrorCode::mismatch,
+               {.problem = "the program's variable and the file's value differ in dtype or shape",
+                .file = restoration.reader().path(),
+                .object = std::string{fit.info.path},
+                .expected = describe(dtype, shape),
+                .found = describe(fit.info.dtype, fit.info.shape),
+                .advice = "nothing was changed; give the variable the dtype and shape of the file, say what to do in "
+                          "RestoreOptions::on_mismatch, or restore another file"}};
+}
+
+Storage new_storage(const Restoration& restoration, const Fit& fit, DType dtype) {
+  const Reader& reader = restoration.reader();
+  const TensorInfo& info = fit.info;
+  const Binding binding = restoration.options().binding;
+  if (fit.kind == Fit::Kind::cast) {
+    const TensorView value = sound_value(restoration, fit);
+    Storage storage = allocate(size_in_bytes(dtype, info.shape));
+    cast(info.dtype, value.bytes(), dtype, storage.writable());
+    return storage;
+  }
+  if (binding == Binding::view) return view_of(sound_value(restoration, fit));
+  if (binding == Binding::copy_on_write && can_map_privately(reader, info)) {
+    static_cast<void>(sound_value(restoration, fit));  // also checks the sums, if that was asked for
+    return private_part(reader, info);
+  }
+  Storage storage = allocate(static_cast<std::size_t>(info.size_bytes));
+  reader.read_into(fit.tensor, storage.writable());
+  require_sound(TensorView{info.dtype, info.shape, storage.bytes(), nullptr});
+  return storage;
+}
+
+NewValue new_value(const Restoration& restoration, const Fit& fit, const VariableNode& variable) {
+  const Reader& reader = restoration.reader();
+  const Binding binding = restoration.options().binding;
+  const Storage& present = variable.storage;
+  NewValue result;
+  result.value = sound_value(restoration, fit);
+  // The caller looks into lent memory, so the value has to go there.
+  if (present.kind == Storage::Kind::lent) return result;
+  if (fit.kind == Fit::Kind::cast) {
+    if (present.kind == Storage::Kind::view) result.replacement = allocate(present.size);
+  } else if (binding == Binding::view) {
+    result.replacement = view_of(result.value);
+    result.copies = false;
+  } else if (binding == Binding::copy_on_write && can_map_privately(reader, fit.info)) {
+    result.replacement = private_part(reader, fit.info);
+    result.copies = false;
+  } else if (present.kind == Storage::Kind::view || present.size != result.value.bytes().size()) {
+    result.replacement = allocate(result.value.bytes().size());
+  }
+  return result;
+}
+
+void assign(VariableNode& variable, NewValue&& value, std::uint64_t uid) {
+  if (value.replacement.owner) variable.storage = std::move(value.replacement);
+  const auto bytes = value.value.bytes();
+  if (value.copies && value.value.dtype() != variable.dtype) {
+    cast(value.value.dtype(), bytes, variable.dtype, variable.storage.writable());
+  } else if (value.copies && !bytes.empty()) {
+    std::memcpy(variable.storage.data, bytes.data(), bytes.size());
+  }
+  variable.update_uid = uid;
+}
+
+}  // namespace ckpt::graph
