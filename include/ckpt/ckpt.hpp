@@ -17,4 +17,5 @@
 #include <ckpt/trackable.hpp>
 #include <ckpt/variable.hpp>
 #include <ckpt/version.hpp>
+#include <ckpt/weights.hpp>
 #include <ckpt/writer.hpp>

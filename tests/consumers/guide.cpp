@@ -5,7 +5,10 @@
 #include <array>
 #include <filesystem>
 #include <iostream>
+#include <random>
 #include <span>
+#include <sstream>
+#include <string>
 #include <vector>
 
 namespace {
@@ -44,6 +47,25 @@ class Net : public ckpt::Trackable {
 };
 // clang-format on
 
+// clang-format off
+class Generator : public ckpt::Trackable {
+ public:
+  std::uint64_t operator()() { return engine_(); }
+
+ protected:
+  void before_save() override {
+    std::ostringstream out;
+    out << engine_;
+    state_ = out.str();
+  }
+  void after_restore() override { std::istringstream{state_.value()} >> engine_; }
+
+ private:
+  std::mt19937_64 engine_;
+  ckpt::Variable<std::string> state_ = add_variable<std::string>("state");
+};
+// clang-format on
+
 class Adam : public ckpt::Trackable {};
 
 void train_step(Net& /*net*/, Adam& /*adam*/) {}
@@ -74,6 +96,51 @@ void restore() {
   status.assert_existing_objects_matched();
   // clang-format on
   std::cout << "step " << step << '\n';
+}
+
+void state() {
+  Generator generator;
+  ckpt::Checkpoint checkpoint{{"random", generator}};
+  checkpoint.write("random.ckpt");
+  const std::uint64_t next = generator();
+  checkpoint.read("random.ckpt").assert_consumed();
+  std::cout << (generator() == next ? "the same random numbers\n" : "other random numbers\n");
+}
+
+void fine_tune() {
+  Dense backbone{5};
+  backbone.build(10);
+  ckpt::Checkpoint pretrained{{"backbone", backbone}};
+  ckpt::Checkpoint{{"model", pretrained}}.write("pretrained.ckpt");
+
+  Dense encoder{5};
+  Dense head{2};
+  encoder.build(10);
+  head.build(5);
+  ckpt::Checkpoint checkpoint{{"encoder", encoder}, {"head", head}};
+  // clang-format off
+  ckpt::RestoreOptions options;
+  options.root = "model";                                             // of the file; the rest of it does not count
+  options.renames = {{"encoder/**", "backbone/**"},                   // in the program, and in the file
+                     {"blocks/*/attention", "h/*/attn"}};             // each '*' stands for what the other one matched
+  options.on_mismatch = {{"head/**", ckpt::OnMismatch::skip},         // another shape: keep what it has
+                         {"**", ckpt::OnMismatch::cast}};             // f16, bf16, f32 and f64 into each other
+
+  const ckpt::RestorePlan plan = checkpoint.plan("pretrained.ckpt", options);  // changes nothing
+  std::cout << plan.summary() << '\n';
+  for (const std::string& path : plan.missing) std::cout << "new: " << path << '\n';
+  if (plan.applicable()) checkpoint.read("pretrained.ckpt", options).expect_partial();
+  // clang-format on
+}
+
+void weights() {
+  Net net;
+  Net other_net;
+  // clang-format off
+  ckpt::save_weights(net, "net.ckpt");
+  ckpt::load_weights(other_net, "net.ckpt");
+  ckpt::load_weights(other_net, "runs/toy/ckpt-100.ckpt", {.root = "net"});  // out of the file of a whole run
+  // clang-format on
 }
 
 void write() {
@@ -128,6 +195,9 @@ int main(int argc, char** argv) {
   try {
     resume();
     restore();
+    state();
+    fine_tune();
+    weights();
     write();
     infer();
     metadata();

@@ -34,6 +34,7 @@ PUBLIC_LAYER = {
     "ckpt/containers.hpp": "graph",
     "ckpt/checkpoint.hpp": "graph",
     "ckpt/restore.hpp": "graph",
+    "ckpt/weights.hpp": "graph",
     "ckpt/manager.hpp": "manager",
     "ckpt/ckpt.hpp": "manager",
 }
