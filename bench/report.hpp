@@ -45,9 +45,10 @@ class TableReport : public benchmark::BenchmarkReporter {
 
   void print_rows();
   void print_ratios();
-  void print_times(const std::string& name, const std::string& limit, const char* goal);
-  void print_share(const std::string& name, const std::string& limit, const char* goal);
-  void print_per_tensor(const std::string& name, double tensors, const char* goal);
+  // A goal of 0 is none.
+  void print_times(const std::string& name, const std::string& limit, double at_most);
+  void print_share(const std::string& name, const std::string& limit, double at_least);
+  void print_per_tensor(const std::string& name, double tensors, double at_most);
 
   std::vector<Row> rows_;
   std::map<std::string, double> medians_;  // nanoseconds an iteration

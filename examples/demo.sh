@@ -112,8 +112,8 @@ show() {
   newest=$(cd "$killed" && printf '%s\n' *.ckpt | sort -V | tail -n 1)
   check_directory "$whole" "$killed"
   cd "$killed"
-  say '  its directory:' $(ls -A)
-  say "  ckptdump $tree $newest"
+  say '  its directory, which is removed at the end:' $(ls -A)
+  say "  tools/ckptdump/ckptdump in the build folder: ckptdump $tree $newest"
   # shellcheck disable=SC2086 # the command and its options
   "$ckptdump" $tree "$newest" | indented || fail 'ckptdump tree'
   say "  ckptdump verify $newest"

@@ -54,8 +54,9 @@ class Checkpoint : public Trackable {
   /// Increments the save counter, then writes `<prefix>-<counter>.ckpt` with the new counter in it, and returns that
   /// path. Missing directories are created. When this throws, no file has changed and the counter stays incremented.
   /// A program that does not restore first starts at 1 again and replaces `<prefix>-1.ckpt` of an earlier run;
-  /// CheckpointManager does not. Throws invalid_argument when a tracked object was destroyed (naming its path), else as
-  /// Writer.
+  /// CheckpointManager does not. Values of the last restore that still wait for their objects are not in the new file:
+  /// that is said to the log, unless expect_partial() was called. Throws invalid_argument when a tracked object was
+  /// destroyed (naming its path), else as Writer.
   std::filesystem::path save(const std::filesystem::path& prefix, const SaveOptions& options = {});
 
   /// Writes exactly `path`, without touching the counter, and returns it. Saving to the path that variables view is

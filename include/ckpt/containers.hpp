@@ -48,8 +48,13 @@ Child child_of(T& element, std::string_view name) {
 /// Variable, or a unique_ptr or shared_ptr to a Trackable. The list owns its elements; their addresses do not change
 /// while it lives. There is no way to remove, replace or reorder elements, because their positions are their names in
 /// every checkpoint.
-template <graph::ContainerElement T>
+template <typename T>
 class List : public Trackable {
+  static_assert(
+      graph::ContainerElement<T>,
+      "ckpt: a List holds classes that derive from ckpt::Trackable, ckpt::Variable, or unique_ptr or shared_ptr "
+      "to a Trackable (for plain numbers, use a ckpt::Variable<T> of one dimension)");
+
  public:
   List() = default;
 
@@ -87,8 +92,13 @@ class List : public Trackable {
 
 /// Elements under string keys, which are their names in checkpoints. Everything else is as in List. Iteration goes by
 /// key, bytewise.
-template <graph::ContainerElement T>
+template <typename T>
 class Map : public Trackable {
+  static_assert(
+      graph::ContainerElement<T>,
+      "ckpt: a Map holds classes that derive from ckpt::Trackable, ckpt::Variable, or unique_ptr or shared_ptr "
+      "to a Trackable (for plain numbers, use ckpt::Variable<T>)");
+
  public:
   Map() = default;
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <complex>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -76,6 +77,14 @@ template <> struct DTypeOf<double> : DTypeConstant<DType::f64> {};
 template <> struct DTypeOf<std::complex<float>> : DTypeConstant<DType::c64> {};
 template <> struct DTypeOf<std::complex<double>> : DTypeConstant<DType::c128> {};
 // clang-format on
+
+// Where std::int64_t is long, long long is another type of the same kind.
+template <typename T>
+  requires(std::same_as<T, long long> && !std::same_as<T, std::int64_t>)
+struct DTypeOf<T> : DTypeConstant<DType::i64> {};
+template <typename T>
+  requires(std::same_as<T, unsigned long long> && !std::same_as<T, std::uint64_t>)
+struct DTypeOf<T> : DTypeConstant<DType::u64> {};
 
 /// A C++ type that a tensor can be viewed as.
 template <typename T>

@@ -115,9 +115,15 @@ class Child {
     using Type = std::remove_cvref_t<T>;
     constexpr bool kObject = std::derived_from<Type, Trackable>;
     constexpr bool kVariable = std::derived_from<Type, AnyVariable>;
+    static_assert(
+        !requires {
+          *child;
+          child.operator->();
+        } && !std::is_pointer_v<Type>, "ckpt: track the object and not a pointer to it: track(name, *pointer)");
     static_assert(kObject || kVariable,
                   "ckpt: this cannot be tracked: only ckpt::Variable and classes that derive from ckpt::Trackable hold "
-                  "state that is saved (for a plain number, declare a ckpt::Variable<T>)");
+                  "state that is saved (for a plain number, declare a ckpt::Variable<T>; for a vector of objects, a "
+                  "ckpt::List; the base class has to be public)");
     static_assert(!kObject || std::is_lvalue_reference_v<T>,
                   "ckpt: a temporary object cannot be tracked: it would be gone before the first save");
     static_assert(!kObject || !std::is_const_v<std::remove_reference_t<T>>,

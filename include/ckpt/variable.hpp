@@ -108,8 +108,12 @@ concept VariableLength = std::same_as<T, std::string> || std::same_as<T, Bytes>;
 
 /// Variable<T> for an Element T, for std::string (UTF-8, dtype string) and for Bytes (dtype bytes).
 template <typename T>
-  requires(Element<T> || VariableLength<T>)
-class Variable;
+class Variable {
+  static_assert(
+      Element<T> || VariableLength<T>,
+      "ckpt: a Variable<T> holds numbers (bool, std::int8_t to std::uint64_t, float, double, std::complex), a "
+      "std::string, or ckpt::Bytes; for a number type of your own, specialise ckpt::DTypeOf");
+};
 
 /// A variable with elements of type T; everything that AnyVariable says holds.
 ///
@@ -184,7 +188,27 @@ class Variable<T> : public AnyVariable {
     set(static_cast<T>(this->value() - value));
     return *this;
   }
+  Variable& operator*=(T value) {
+    set(static_cast<T>(this->value() * value));
+    return *this;
+  }
+  Variable& operator/=(T value) {
+    set(static_cast<T>(this->value() / value));
+    return *this;
+  }
   Variable& operator++() { return *this += T{1}; }
+  Variable& operator--() { return *this -= T{1}; }
+  /// The value before, not a handle.
+  T operator++(int) {
+    const T before = value();
+    ++*this;
+    return before;
+  }
+  T operator--(int) {
+    const T before = value();
+    --*this;
+    return before;
+  }
 };
 
 /// One text, or one row of bytes, of any length. Setting it replaces the memory: spans from bytes() end there.

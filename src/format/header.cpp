@@ -106,7 +106,7 @@ Header decode_header(std::span<const std::byte, kHeaderBytes> bytes, Hash hash) 
     throw Error{ErrorCode::corrupt,
                 {.problem = "not a checkpoint file: it does not begin with the magic bytes",
                  .offset = 0,
-                 .advice = "check the path, or convert the file if it is of another format"}};
+                 .advice = "check the path; `ckptdump info` says which other format it is, if it knows it"}};
   }
   const auto mark = load<std::uint32_t>(bytes, 12);
   if (mark == __builtin_bswap32(kByteOrderMark)) {
@@ -115,7 +115,7 @@ Header decode_header(std::span<const std::byte, kHeaderBytes> bytes, Hash hash) 
   }
   const auto sum = load<std::uint64_t>(bytes, kHeaderSum);
   const std::uint64_t actual = hash(bytes.first<kHeaderSum>(), 0);
-  if (sum != actual) corrupt("damaged header", 0, "xxh3 " + base::hex16(sum), base::hex16(actual));
+  if (sum != actual) corrupt("damaged header", 0, "xxh3 " + base::hex16(sum), "xxh3 " + base::hex16(actual));
   if (mark != kByteOrderMark) corrupt("bad byte order mark", 12, base::hex(kByteOrderMark), base::hex(mark));
   const Header header{.major = load<std::uint16_t>(bytes, 8),
                       .minor = load<std::uint16_t>(bytes, 10),
@@ -138,7 +138,7 @@ Footer decode_footer(std::span<const std::byte, kFooterBytes> bytes, std::uint64
   }
   const auto sum = load<std::uint64_t>(bytes, kFooterSum);
   const std::uint64_t actual = hash(bytes.first<kFooterSum>(), 0);
-  if (sum != actual) corrupt("damaged footer", start, "xxh3 " + base::hex16(sum), base::hex16(actual));
+  if (sum != actual) corrupt("damaged footer", start, "xxh3 " + base::hex16(sum), "xxh3 " + base::hex16(actual));
   const Footer footer{.index_offset = load<std::uint64_t>(bytes, 0),
                       .index_size = load<std::uint64_t>(bytes, 8),
                       .sums_root = load<std::uint64_t>(bytes, 16),

@@ -27,7 +27,7 @@ std::span<const std::byte> page_of(std::span<const std::byte> bytes, std::uint64
               {.problem = is_index ? "damaged page of the index" : "damaged page sums of the index",
                .offset = offset,
                .expected = "xxh3 " + base::hex16(expected),
-               .found = base::hex16(actual),
+               .found = "xxh3 " + base::hex16(actual),
                .advice = "the file is damaged: use another checkpoint"}};
 }
 

@@ -16,6 +16,7 @@ struct CheckpointState {
   std::weak_ptr<Node> root;
   std::filesystem::path
       restored_from;  // by the last restore() that succeeded: the save counter continues from that file
+  std::weak_ptr<Restoration> last_restore;
 };
 
 struct Access {

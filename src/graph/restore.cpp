@@ -32,10 +32,17 @@ Reader open_for(const std::filesystem::path& path, const RestoreOptions& options
   // privately, and the values are copied.
   reader_options.copy_on_write = options.binding == Binding::copy_on_write &&
                                  Reader::open(path, {.mode = options.mode}).file().mode == ReadMode::mmap;
-  return Reader::open(path, reader_options);
+  try {
+    return Reader::open(path, reader_options);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::not_found) throw;
+    ErrorDetails details = error.details();
+    details.advice = "check the path; Checkpoint::save(\"a/b\") and managers make a/b-1.ckpt, a/b-2.ckpt and so on";
+    throw Error{error.code(), std::move(details)};
+  }
 }
 
-RestoreStatus restore_objects(const CheckpointState& state, const Reader& reader, const RestoreOptions& options) {
+RestoreStatus restore_objects(CheckpointState& state, const Reader& reader, const RestoreOptions& options) {
   const auto root = require_root(state);
   auto restoration = std::make_shared<Restoration>(reader, options, root);
   Plan plan;
@@ -44,6 +51,7 @@ RestoreStatus restore_objects(const CheckpointState& state, const Reader& reader
   plan.apply();
   restoration->arm();
   log_summary(*restoration);
+  state.last_restore = restoration;
   return Access::status(std::move(restoration));
 }
 
@@ -71,8 +79,11 @@ namespace {
 
 const RestoreStatus& RestoreStatus::assert_existing_objects_matched() const {
   if (const auto paths = restoration_->unmatched_in_program(); !paths.empty()) {
+    const bool counter_alone = paths.size() == 1 && paths.front() == graph::kSaveCounterName;
     fail(*restoration_, "variables of the program got no value from the file", paths,
-         "check their names, or that this is the right file");
+         counter_alone
+             ? "the file was made without a save counter, by Checkpoint::write or a Writer: use Checkpoint::read"
+             : "check their names, or that this is the right file");
   }
   return *this;
 }

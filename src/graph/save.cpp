@@ -1,7 +1,10 @@
 #include "graph/save.hpp"
 
+#include "base/log.hpp"
+#include "base/text.hpp"
 #include "graph/hooks.hpp"
 #include "graph/objects.hpp"
+#include "graph/restoration.hpp"
 #include "graph/walk.hpp"
 
 #include <ckpt/error.hpp>
@@ -39,6 +42,18 @@ ObjectGraph graph_of(const Walk& walk) {
   return graph;
 }
 
+// What a restore brought and no object has taken yet is missing from the new file.
+void warn_of_waiting(const CheckpointState& state, const std::filesystem::path& path) {
+  const auto restoration = state.last_restore.lock();
+  if (!restoration || restoration->expects_partial()) return;
+  const std::vector<std::string> waiting = restoration->pending();
+  if (waiting.empty()) return;
+  base::log(LogLevel::warning,
+            "saving " + base::escape(path.string()) + " without " + std::to_string(waiting.size()) +
+                " restored values that still wait for their objects: " + list_paths(waiting) +
+                " (create the objects first, or call expect_partial() on the status of the restore)");
+}
+
 void forget_dead_slots(const Walk& walk) {
   for (const Visit& visit : walk.visits) {
     std::erase_if(visit.node->slots, [](const auto& entry) { return entry.second.variable.expired(); });
@@ -71,6 +86,7 @@ void save_objects(const CheckpointState& state, const std::filesystem::path& pat
                  .advice = "keep tracked objects alive as long as they are saved; the checkpoint does not own them"}};
   }
   forget_dead_slots(objects);
+  warn_of_waiting(state, path);
   WriterOptions writer_options = options.writer;
   writer_options.expected_bytes = total_bytes(objects);
   Writer writer{path, writer_options};

@@ -19,7 +19,7 @@ void save_objects(const CheckpointState& state, const std::filesystem::path& pat
 Reader open_for(const std::filesystem::path& path, const RestoreOptions& options);
 
 /// `reader` is open. Throws before anything is changed, or not at all.
-RestoreStatus restore_objects(const CheckpointState& state, const Reader& reader, const RestoreOptions& options);
+RestoreStatus restore_objects(CheckpointState& state, const Reader& reader, const RestoreOptions& options);
 
 /// The same with the save counter, which is created if need be.
 RestoreStatus restore_with_counter(CheckpointState& state, const Reader& reader, const RestoreOptions& options);

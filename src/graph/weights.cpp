@@ -13,7 +13,7 @@ std::filesystem::path save_weights(Trackable& object, const std::filesystem::pat
 
 RestoreStatus load_weights(Trackable& object, const std::filesystem::path& path, const RestoreOptions& options) {
   const Checkpoint checkpoint{object};
-  const graph::CheckpointState& state = *graph::Access::state(checkpoint);
+  graph::CheckpointState& state = *graph::Access::state(checkpoint);
   const Reader reader = graph::open_for(path, options);
   const RestorePlan plan = graph::plan_restore(state, reader, options);
   if (!plan.missing.empty()) {

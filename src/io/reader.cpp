@@ -19,14 +19,29 @@ std::size_t common_prefix(std::string_view a, std::string_view b) {
   return static_cast<std::size_t>(std::ranges::mismatch(a, b).in1 - a.begin());
 }
 
-// What a user who mistyped a path may have meant: the neighbour in the order of paths that shares most with it.
+std::size_t common_suffix(std::string_view a, std::string_view b) {
+  const auto found = std::mismatch(a.rbegin(), a.rend(), b.rbegin(), b.rend());
+  return static_cast<std::size_t>(found.first - a.rbegin());
+}
+
+// What a user may have meant who mistyped a path, left out its beginning, or wrote dots: the one that shares most with
+// it at both ends. In a large file only those around its place in the order are looked at.
 std::string nearest(const format::IndexView& index, std::string_view path) {
+  constexpr std::size_t kMost = 10'000;
   if (index.tensor_count() == 0) return "the file has no tensors";
-  const std::size_t after = index.lower_bound(path);
+  std::string wanted{path};
+  if (wanted.find('/') == std::string::npos) std::ranges::replace(wanted, '.', '/');
+  const std::size_t place = index.lower_bound(wanted);
+  const std::size_t first = place < kMost / 2 ? 0 : place - kMost / 2;
   std::string_view best;
-  for (const std::size_t i : {after == 0 ? after : after - 1, std::min(after, index.tensor_count() - 1)}) {
+  std::size_t most = 0;
+  for (std::size_t i = first; i < std::min(first + kMost, index.tensor_count()); ++i) {
     const std::string_view candidate = index.path(i);
-    if (best.empty() || common_prefix(candidate, path) > common_prefix(best, path)) best = candidate;
+    const std::size_t shared = common_prefix(candidate, wanted) + common_suffix(candidate, wanted);
+    if (best.empty() || shared > most || (shared == most && candidate.size() < best.size())) {
+      best = candidate;
+      most = shared;
+    }
   }
   return "the nearest path is \"" + base::escape(best) + "\"";
 }

@@ -79,7 +79,7 @@ void TensorReader::check_sum(std::uint32_t chunk, const Piece& piece, std::span<
        .offset = piece.offset,
        .object = std::string{record_.path},
        .expected = "xxh3 " + base::hex16(expected),
-       .found = base::hex16(actual),
+       .found = "xxh3 " + base::hex16(actual),
        .advice = "use another checkpoint"}};
 }
 

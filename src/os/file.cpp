@@ -51,7 +51,13 @@ void Descriptor::reset() noexcept {
 File File::open(const std::filesystem::path& path) {
   // O_NONBLOCK: a pipe of that name must not stop the process.
   Descriptor descriptor{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-  if (!descriptor.is_open()) throw_system_error(errno, "cannot open", path);
+  if (!descriptor.is_open()) {
+    if (errno == ENOENT) {
+      throw Error{ErrorCode::not_found,
+                  {.problem = "no such file", .file = path, .advice = "check the path", .system_error = ENOENT}};
+    }
+    throw_system_error(errno, "cannot open", path);
+  }
   struct stat status{};
   if (::fstat(descriptor.get(), &status) != 0) throw_system_error(errno, "cannot stat", path);
   if (S_ISDIR(status.st_mode)) {

@@ -5,7 +5,8 @@
 
 int main() {
   try {
-    const ckpt::Reader model = ckpt::Reader::open("model.ckpt");  // maps the file; reads no tensor
+    // Maps the file and reads no tensor; with lazy verification a tensor's checksums are checked when it is asked for.
+    const ckpt::Reader model = ckpt::Reader::open("model.ckpt", {.verify = ckpt::Verify::lazy});
     for (std::size_t i = 0; i < model.size(); ++i) {
       std::cout << model.info(i).path << ' ' << to_string(model.info(i).shape) << '\n';
     }

@@ -161,3 +161,39 @@ TEST_CASE("lists in messages are short", "[graph][status]") {
   CHECK(!contains(error.what(), "v20"));
   CHECK(status.unmatched_in_file().size() == 30);
 }
+
+TEST_CASE("a save without values that still wait says so", "[graph][status][save]") {
+  TempDir dir;
+  {
+    Box net;
+    Box adam;
+    adam.add_slot<float>(net.add("w", 1), "m", 5.0F);
+    Checkpoint{{"net", net}, {"adam", adam}}.save(dir / "a", quick());
+  }
+  Box net;
+  Box adam;
+  auto w = net.add("w", 0);
+  Checkpoint checkpoint{{"net", net}, {"adam", adam}};
+  LogCapture log;
+  const auto status = checkpoint.restore(dir / "a-1.ckpt");
+  checkpoint.save(dir / "b", quick());
+  REQUIRE(log.warnings.size() == 1);
+  CHECK(contains(log.warnings[0], "b-2.ckpt"));
+  CHECK(contains(log.warnings[0], "adam/m/net/w"));
+  adam.add_slot<float>(w, "m");
+  checkpoint.save(dir / "b", quick());
+  CHECK(log.warnings.size() == 1);
+}
+
+TEST_CASE("what to do about a counter that is missing, and about a prefix", "[graph][status]") {
+  TempDir dir;
+  Variable<float> v{1};
+  Checkpoint checkpoint{{"v", v}};
+  checkpoint.write(dir / "a.ckpt", quick());
+  const auto status = checkpoint.restore(dir / "a.ckpt");
+  CKPT_REQUIRE_ERROR(error, ErrorCode::mismatch, status.assert_existing_objects_matched());
+  CHECK(contains(error.details().advice, "Checkpoint::read"));
+  CKPT_REQUIRE_ERROR(missing, ErrorCode::not_found, checkpoint.restore(dir / "a"));
+  CHECK(contains(missing.details().advice, "-1.ckpt"));
+  CHECK(missing.details().file == dir / "a");
+}

@@ -90,3 +90,15 @@ TEST_CASE("a view cannot be written to, and says what to do", "[graph][variable]
   CKPT_REQUIRE_ERROR(error, ErrorCode::invalid_argument, view.mutable_bytes());
   CHECK(contains(error.what(), "Binding::copy_on_write"));
 }
+
+TEST_CASE("arithmetic on a scalar variable", "[graph][variable]") {
+  Variable<std::int64_t> n{5};
+  CHECK(n++ == 5);
+  CHECK(n-- == 6);
+  --n;
+  n *= 6;
+  n /= 4;
+  CHECK(n.value() == 6);
+  Variable<long long> wide{7};
+  CHECK(wide.dtype() == DType::i64);
+}

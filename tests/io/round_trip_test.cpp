@@ -302,6 +302,10 @@ TEST_CASE("a tensor that is not there is named, and so is the nearest") {
   CHECK(error.details().object == "net/l1/kernal");
   CHECK(contains(error.what(), "net/l1/kernel"));
   CHECK(contains(error.what(), path.native()));
+  for (const char* typo : {"kernel", "l1/kernel", "net.l1.kernel", "model/l1/kernel", "net/l1/kernel/"}) {
+    CKPT_REQUIRE_ERROR(other, ErrorCode::not_found, reader.tensor(typo));
+    CHECK(contains(other.details().advice, "\"net/l1/kernel\""));
+  }
 }
 
 TEST_CASE("read_into fills the caller's memory and takes no other size") {

@@ -107,10 +107,11 @@ std::size_t for_each_selected(Context& context, const ckpt::Reader& reader,
     use(i, info);
   }
   if (selected == 0 && reader.size() != 0 && !all && !context.out.closed()) {
-    throw ckpt::Error{ckpt::ErrorCode::invalid_argument,
-                      {.problem = "no tensor matches the patterns",
-                       .file = reader.path(),
-                       .advice = "'ckptdump ls FILE' lists all paths"}};
+    throw ckpt::Error{
+        ckpt::ErrorCode::invalid_argument,
+        {.problem = "no tensor matches the patterns",
+         .file = reader.path(),
+         .advice = "'ckptdump ls FILE' lists all paths; what follows FILE are patterns, not further files"}};
   }
   return selected;
 }
