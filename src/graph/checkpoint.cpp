@@ -40,9 +40,7 @@ void Checkpoint::track(std::string_view name, const Child& child) {
 std::filesystem::path Checkpoint::save(const std::filesystem::path& prefix, const SaveOptions& options) {
   Variable<std::int64_t> counter = save_counter();
   counter = graph::next_number(counter);
-  std::filesystem::path path = prefix;
-  path += "-" + std::to_string(counter.value()) + ".ckpt";
-  return write(path, options);
+  return write(graph::numbered_path(prefix, counter), options);
 }
 
 std::filesystem::path Checkpoint::write(const std::filesystem::path& path, const SaveOptions& options) {

@@ -1,10 +1,7 @@
 #include "graph/save.hpp"
 
-#include "base/log.hpp"
-#include "base/text.hpp"
-#include "graph/hooks.hpp"
 #include "graph/objects.hpp"
-#include "graph/restoration.hpp"
+#include "graph/snapshot.hpp"
 #include "graph/walk.hpp"
 
 #include <ckpt/error.hpp>
@@ -15,50 +12,6 @@
 
 namespace ckpt::graph {
 namespace {
-
-// Gaps between blobs, and the index, are small against the data; what is missing is allocated while writing.
-std::uint64_t total_bytes(const Walk& walk) {
-  std::uint64_t total = 0;
-  for (const Visit& visit : walk.visits) {
-    if (const auto variable = as_variable(visit.node)) total += variable->storage.size;
-  }
-  return total;
-}
-
-ObjectGraph graph_of(const Walk& walk) {
-  ObjectGraph graph;
-  graph.nodes.reserve(walk.visits.size());
-  for (const Visit& visit : walk.visits) {
-    ObjectGraph::Node& node = graph.nodes.emplace_back();
-    for (const Visit::Child& child : visit.children) {
-      node.edges.push_back({child.name, static_cast<std::uint32_t>(child.visit)});
-    }
-    if (visit.node->is_variable) node.tensor = visit.path;
-  }
-  for (const SlotVisit& slot : walk.slots) {
-    graph.slots.push_back({static_cast<std::uint32_t>(slot.owner), static_cast<std::uint32_t>(slot.variable), slot.name,
-                           static_cast<std::uint32_t>(slot.value)});
-  }
-  return graph;
-}
-
-// What a restore brought and no object has taken yet is missing from the new file.
-void warn_of_waiting(const CheckpointState& state, const std::filesystem::path& path) {
-  const auto restoration = state.last_restore.lock();
-  if (!restoration || restoration->expects_partial()) return;
-  const std::vector<std::string> waiting = restoration->pending();
-  if (waiting.empty()) return;
-  base::log(LogLevel::warning,
-            "saving " + base::escape(path.string()) + " without " + std::to_string(waiting.size()) +
-                " restored values that still wait for their objects: " + list_paths(waiting) +
-                " (create the objects first, or call expect_partial() on the status of the restore)");
-}
-
-void forget_dead_slots(const Walk& walk) {
-  for (const Visit& visit : walk.visits) {
-    std::erase_if(visit.node->slots, [](const auto& entry) { return entry.second.variable.expired(); });
-  }
-}
 
 // The counter is written to by every save, also in a program that restored everything as read-only views.
 void own_memory(VariableNode& variable) {
@@ -78,25 +31,13 @@ std::shared_ptr<Node> require_root(const CheckpointState& state) {
 }
 
 void save_objects(const CheckpointState& state, const std::filesystem::path& path, const SaveOptions& options) {
-  const Walk objects = walk_for_save(require_root(state));
-  if (objects.destroyed) {
-    throw Error{ErrorCode::invalid_argument,
-                {.problem = "a tracked object was destroyed, so its state cannot be saved",
-                 .object = *objects.destroyed,
-                 .advice = "keep tracked objects alive as long as they are saved; the checkpoint does not own them"}};
-  }
-  forget_dead_slots(objects);
-  warn_of_waiting(state, path);
-  WriterOptions writer_options = options.writer;
-  writer_options.expected_bytes = total_bytes(objects);
-  Writer writer{path, writer_options};
-  for (const auto& [key, value] : options.metadata) writer.set_metadata(key, value);
-  for (const Visit& visit : objects.visits) {
-    const auto variable = as_variable(visit.node);
-    if (variable) writer.add(visit.path, variable->dtype, variable->shape, variable->storage.bytes());
-  }
-  writer.set_graph(graph_of(objects));
-  writer.commit();
+  write_snapshot(collect(state), path, options);
+}
+
+std::filesystem::path numbered_path(const std::filesystem::path& prefix, std::int64_t number) {
+  std::filesystem::path path = prefix;
+  path += "-" + std::to_string(number) + ".ckpt";
+  return path;
 }
 
 Variable<std::int64_t> save_counter(const CheckpointState& state) {

@@ -5,6 +5,7 @@
 
 #include <ckpt/checkpoint.hpp>
 
+#include <cstdint>
 #include <filesystem>
 
 namespace ckpt::graph {
@@ -14,6 +15,9 @@ std::shared_ptr<Node> require_root(const CheckpointState& state);
 
 /// Writes everything that the root reaches to `path`, of which the directory must exist.
 void save_objects(const CheckpointState& state, const std::filesystem::path& path, const SaveOptions& options);
+
+/// `<prefix>-<number>.ckpt`.
+std::filesystem::path numbered_path(const std::filesystem::path& prefix, std::int64_t number);
 
 /// Opens a file to restore from.
 Reader open_for(const std::filesystem::path& path, const RestoreOptions& options);

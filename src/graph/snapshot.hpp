@@ -1,0 +1,45 @@
+// What a save writes: collected on the thread that uses the objects, written on any.
+#pragma once
+
+#include "graph/access.hpp"
+
+#include <ckpt/checkpoint.hpp>
+#include <ckpt/object_graph.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace ckpt::graph {
+
+/// Names, shapes and the object graph of a moment, and where the bytes lie: those are not copied.
+struct Snapshot {
+  struct Tensor {
+    std::string path;
+    DType dtype{};
+    Shape shape;
+    std::span<const std::byte> bytes;
+    std::shared_ptr<const void> owner;  // keeps the bytes; null for memory that the caller lends
+  };
+  std::vector<Tensor> tensors;  // in the order of the file
+  ObjectGraph graph;
+
+  /// Of all tensors. Gaps between blobs, and the index, are small against them.
+  std::uint64_t total_bytes() const noexcept;
+};
+
+/// Everything that the root reaches. The one step of a save that touches objects. Throws invalid_argument when one was
+/// destroyed.
+Snapshot collect(const CheckpointState& state);
+
+/// Writes the snapshot to `path`, of which the directory must exist. `after_data` is called when the last byte of the
+/// tensors was read and nothing has appeared yet; what it throws ends the save. Throws as Writer.
+void write_snapshot(const Snapshot& snapshot, const std::filesystem::path& path, const SaveOptions& options,
+                    const std::function<void()>& after_data = {});
+
+}  // namespace ckpt::graph
