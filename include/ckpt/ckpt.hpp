@@ -1,6 +1,7 @@
 // The whole public API.
 #pragma once
 
+#include <ckpt/async.hpp>
 #include <ckpt/checkpoint.hpp>
 #include <ckpt/containers.hpp>
 #include <ckpt/dtype.hpp>

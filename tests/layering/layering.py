@@ -19,7 +19,7 @@ LAYERS = {
     "format": {"base"},
     "io": {"base", "os", "codec", "format"},
     # Objects and managers use directories, locks and sums, but what bytes mean is for io alone to know.
-    "graph": {"base", "os", "io"},
+    "graph": {"base", "os", "codec", "io"},
     "manager": {"base", "os", "codec", "io", "graph"},
     "interop": {"base"},
     "capi": {"base"},
@@ -32,6 +32,7 @@ PUBLIC_LAYER = {
     "ckpt/trackable.hpp": "graph",
     "ckpt/variable.hpp": "graph",
     "ckpt/containers.hpp": "graph",
+    "ckpt/async.hpp": "graph",
     "ckpt/checkpoint.hpp": "graph",
     "ckpt/restore.hpp": "graph",
     "ckpt/weights.hpp": "graph",

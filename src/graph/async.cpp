@@ -1,0 +1,72 @@
+#include "graph/access.hpp"
+#include "graph/background_saver.hpp"
+#include "graph/save.hpp"
+#include "graph/save_job.hpp"
+
+#include <ckpt/async.hpp>
+#include <ckpt/error.hpp>
+
+#include <utility>
+
+namespace ckpt {
+namespace {
+
+std::shared_ptr<graph::CheckpointState> state_of(const Checkpoint& checkpoint) {
+  const auto& state = graph::Access::state(checkpoint);
+  if (!state) throw Error{ErrorCode::invalid_argument, {.problem = "the Checkpoint was moved from"}};
+  graph::require_root(*state);
+  return state;
+}
+
+}  // namespace
+
+graph::SaveJob& PendingSave::job() const {
+  if (!job_) throw Error{ErrorCode::invalid_argument, {.problem = "the PendingSave is empty"}};
+  return *job_;
+}
+
+const std::filesystem::path& PendingSave::path() const { return job().path(); }
+double PendingSave::waited_seconds() const { return job().waited_seconds(); }
+void PendingSave::staged() const { job().wait_staged(); }
+bool PendingSave::is_staged() const { return job().is_staged(); }
+bool PendingSave::is_done() const { return job().is_done(); }
+
+std::filesystem::path PendingSave::durable() const {
+  job().wait_done();
+  return path();
+}
+
+AsyncSaver::AsyncSaver(const Checkpoint& checkpoint, AsyncOptions options)
+    : impl_{std::make_unique<graph::BackgroundSaver>(state_of(checkpoint), options)} {}
+
+AsyncSaver::~AsyncSaver() {
+  if (impl_ && impl_->is_forked()) static_cast<void>(impl_.release());
+}
+
+AsyncSaver::AsyncSaver(AsyncSaver&&) noexcept = default;
+
+AsyncSaver& AsyncSaver::operator=(AsyncSaver&& other) noexcept {
+  if (impl_ && impl_->is_forked()) static_cast<void>(impl_.release());
+  impl_ = std::move(other.impl_);
+  return *this;
+}
+
+graph::BackgroundSaver& AsyncSaver::impl() const {
+  if (!impl_) throw Error{ErrorCode::invalid_argument, {.problem = "the AsyncSaver was moved from"}};
+  return *impl_;
+}
+
+PendingSave AsyncSaver::save(const std::filesystem::path& prefix, AsyncSaveOptions options) {
+  return impl().save(prefix, std::move(options));
+}
+
+PendingSave AsyncSaver::write(const std::filesystem::path& path, AsyncSaveOptions options) {
+  return impl().write(path, std::move(options));
+}
+
+void AsyncSaver::wait() { impl().wait(); }
+std::size_t AsyncSaver::in_flight() const { return impl().in_flight(); }
+std::uint64_t AsyncSaver::staging_bytes() const { return impl().staging_bytes(); }
+void AsyncSaver::release_staging() { impl().release_staging(); }
+
+}  // namespace ckpt
