@@ -1,12 +1,12 @@
 #include "graph/staging.hpp"
 
+#include "base/stream_copy.hpp"
 #include "graph/parallel.hpp"
 
 #include <ckpt/error.hpp>
 
 #include <algorithm>
 #include <atomic>
-#include <cstring>
 #include <span>
 #include <string>
 #include <utility>
@@ -39,7 +39,7 @@ void copy_range(std::byte* to, const Snapshot& snapshot, std::span<const std::ui
     const std::span<const std::byte> bytes = snapshot.tensors[i].bytes;
     const std::uint64_t from = std::max(begin, offsets[i]);
     const std::uint64_t until = std::min(end, offsets[i] + bytes.size());
-    if (from < until) std::memcpy(to + from, bytes.data() + (from - offsets[i]), until - from);
+    if (from < until) base::stream_copy(to + from, bytes.data() + (from - offsets[i]), until - from);
   }
 }
 
@@ -52,15 +52,15 @@ std::uint64_t staged_bytes(const Snapshot& snapshot) {
 }
 
 void copy_into(const os::Memory& memory, Snapshot& snapshot, unsigned threads) {
-  // A thread is worth its start for some megabytes; beyond, several pieces each even out what the cores do besides.
-  constexpr std::uint64_t kLeast = std::uint64_t{4} << 20U;
+  // A thread is worth its start for some megabytes. Of pieces that small a core that does other things besides takes
+  // fewer.
+  constexpr std::uint64_t kPiece = std::uint64_t{4} << 20U;
   const std::vector<std::uint64_t> offsets = offsets_of(snapshot);
   const std::uint64_t total = offsets.back();
-  const std::uint64_t piece = kLeast;
   std::atomic<std::uint64_t> next = 0;
-  run_on(static_cast<unsigned>(std::min<std::uint64_t>(threads, total / piece + 1)), [&] {
-    for (std::uint64_t at = next.fetch_add(piece); at < total; at = next.fetch_add(piece)) {
-      copy_range(memory.data(), snapshot, offsets, at, std::min(at + piece, total));
+  run_on(static_cast<unsigned>(std::min<std::uint64_t>(threads, total / kPiece + 1)), [&] {
+    for (std::uint64_t at = next.fetch_add(kPiece); at < total; at = next.fetch_add(kPiece)) {
+      copy_range(memory.data(), snapshot, offsets, at, std::min(at + kPiece, total));
     }
   });
   for (std::size_t i = 0; i < snapshot.tensors.size(); ++i) {
