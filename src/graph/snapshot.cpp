@@ -14,19 +14,22 @@
 namespace ckpt::graph {
 namespace {
 
-ObjectGraph graph_of(const Walk& walk) {
+// Takes the names out of the walk, but not the paths.
+ObjectGraph graph_of(Walk& walk) {
   ObjectGraph graph;
   graph.nodes.reserve(walk.visits.size());
-  for (const Visit& visit : walk.visits) {
+  for (Visit& visit : walk.visits) {
     ObjectGraph::Node& node = graph.nodes.emplace_back();
-    for (const Visit::Child& child : visit.children) {
-      node.edges.push_back({child.name, static_cast<std::uint32_t>(child.visit)});
+    node.edges.reserve(visit.children.size());
+    for (Visit::Child& child : visit.children) {
+      node.edges.push_back({std::move(child.name), static_cast<std::uint32_t>(child.visit)});
     }
     if (visit.node->is_variable) node.tensor = visit.path;
   }
-  for (const SlotVisit& slot : walk.slots) {
-    graph.slots.push_back({static_cast<std::uint32_t>(slot.owner), static_cast<std::uint32_t>(slot.variable), slot.name,
-                           static_cast<std::uint32_t>(slot.value)});
+  graph.slots.reserve(walk.slots.size());
+  for (SlotVisit& slot : walk.slots) {
+    graph.slots.push_back({static_cast<std::uint32_t>(slot.owner), static_cast<std::uint32_t>(slot.variable),
+                           std::move(slot.name), static_cast<std::uint32_t>(slot.value)});
   }
   return graph;
 }
@@ -58,7 +61,7 @@ std::uint64_t Snapshot::total_bytes() const noexcept {
 }
 
 Snapshot collect(const CheckpointState& state) {
-  const Walk objects = walk_for_save(require_root(state));
+  Walk objects = walk_for_save(require_root(state));
   if (objects.destroyed) {
     throw Error{ErrorCode::invalid_argument,
                 {.problem = "a tracked object was destroyed, so its state cannot be saved",
@@ -69,11 +72,12 @@ Snapshot collect(const CheckpointState& state) {
   warn_of_waiting(state);
   Snapshot snapshot;
   snapshot.graph = graph_of(objects);
-  for (const Visit& visit : objects.visits) {
-    const auto variable = as_variable(visit.node);
-    if (!variable) continue;
-    const Storage& storage = variable->storage;
-    snapshot.tensors.push_back({visit.path, variable->dtype, variable->shape, storage.bytes(), storage.owner});
+  snapshot.tensors.reserve(objects.visits.size());
+  for (Visit& visit : objects.visits) {
+    if (!visit.node->is_variable) continue;
+    const auto& variable = static_cast<const VariableNode&>(*visit.node);
+    snapshot.tensors.push_back(
+        {std::move(visit.path), variable.dtype, variable.shape, variable.storage.bytes(), variable.storage.owner});
   }
   return snapshot;
 }
