@@ -3,6 +3,9 @@
 
 #include <support/child.hpp>
 
+#include <atomic>
+#include <cerrno>
+#include <optional>
 #include <stdexcept>
 #include <thread>
 
@@ -25,7 +28,7 @@ struct Megabytes {
 TEST_CASE("no more saves are in flight than allowed, and they finish in order", "[graph][async]") {
   TempDir dir;
   Megabytes state{1};
-  for (const std::size_t most : {1, 3}) {
+  for (const std::size_t most : {std::size_t{1}, std::size_t{3}}) {
     Paths finished;
     AsyncSaver saver{state.checkpoint, {.max_in_flight = most}};
     std::vector<PendingSave> saves;
