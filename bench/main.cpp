@@ -5,6 +5,7 @@
 
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <iostream>
 #include <optional>
@@ -38,13 +39,15 @@ std::filesystem::path default_folder() {
   return std::filesystem::read_symlink("/proc/self/exe").parent_path();
 }
 
-// Google Benchmark adds this to names that are measured by the clock; here nobody needs to know that.
-constexpr std::string_view kSuffix = "/real_time";
+// Google Benchmark adds these to names that are measured by the clock, or a fixed number of times; here nobody needs to
+// know that.
+constexpr std::string_view kSuffixes[] = {"/iterations:", "/real_time"};
+constexpr std::string_view kSuffixPattern = "(/iterations:[0-9]+)?(/real_time)?";
 
 std::string with_suffix_allowed(std::string_view filter) {
   std::string result;
   for (const char c : filter) {
-    if (c == '$') result.append("(").append(kSuffix).append(")?");
+    if (c == '$') result.append(kSuffixPattern);
     result += c;
   }
   return result;
@@ -97,7 +100,10 @@ int list() {
   report.SetOutputStream(&names);
   benchmark::RunSpecifiedBenchmarks(&report);
   std::istringstream lines{names.str()};
-  for (std::string line; std::getline(lines, line);) std::cout << line.substr(0, line.find(kSuffix)) << '\n';
+  for (std::string line; std::getline(lines, line);) {
+    for (const std::string_view suffix : kSuffixes) line.resize(std::min(line.size(), line.find(suffix)));
+    std::cout << line << '\n';
+  }
   return 0;
 }
 

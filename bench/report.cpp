@@ -42,7 +42,10 @@ std::string goal(const char* kind, double value, bool reached) {
 std::vector<benchmark::BenchmarkReporter::Run> with_stable_names(
     const std::vector<benchmark::BenchmarkReporter::Run>& runs) {
   std::vector<benchmark::BenchmarkReporter::Run> renamed = runs;
-  for (benchmark::BenchmarkReporter::Run& run : renamed) run.run_name.time_type.clear();
+  for (benchmark::BenchmarkReporter::Run& run : renamed) {
+    run.run_name.time_type.clear();
+    run.run_name.iterations.clear();
+  }
   return renamed;
 }
 
@@ -111,6 +114,7 @@ void TableReport::print_ratios() {
     const std::string size = '/' + std::to_string(mebibytes);
     print_share("save_durable" + size, "limit_write_direct" + size, mebibytes >= 1024 ? 0.8 : 0);
     print_share("save_cached" + size, "limit_write_cached" + size, 0);
+    print_times("save_async_stall" + size, "limit_memcpy_all" + size, 1.15);
     print_share("read_warm" + size, "limit_sum" + size, 0);
     print_share("read_into" + size, "limit_memcpy" + size, 0);
     print_share("verify" + size, "limit_xxh3" + size, 0);

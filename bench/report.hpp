@@ -12,7 +12,8 @@
 
 namespace ckpt::bench {
 
-/// Keeps names as they were registered: without the library's suffix for the kind of time ("/real_time").
+/// Keeps names as they were registered: without the library's suffixes for the kind of time ("/real_time") and for
+/// fixed numbers of iterations.
 std::vector<benchmark::BenchmarkReporter::Run> with_stable_names(
     const std::vector<benchmark::BenchmarkReporter::Run>& runs);
 
