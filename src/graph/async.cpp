@@ -6,6 +6,7 @@
 #include <ckpt/async.hpp>
 #include <ckpt/error.hpp>
 
+#include <memory>
 #include <utility>
 
 namespace ckpt {
@@ -16,6 +17,11 @@ std::shared_ptr<graph::CheckpointState> state_of(const Checkpoint& checkpoint) {
   if (!state) throw Error{ErrorCode::invalid_argument, {.problem = "the Checkpoint was moved from"}};
   graph::require_root(*state);
   return state;
+}
+
+void leak_if_forked(std::unique_ptr<graph::BackgroundSaver>& saver) noexcept {
+  if (!saver || !saver->is_forked()) return;
+  [[maybe_unused]] const graph::BackgroundSaver* leaked = saver.release();
 }
 
 }  // namespace
@@ -39,14 +45,12 @@ std::filesystem::path PendingSave::durable() const {
 AsyncSaver::AsyncSaver(const Checkpoint& checkpoint, AsyncOptions options)
     : impl_{std::make_unique<graph::BackgroundSaver>(state_of(checkpoint), options)} {}
 
-AsyncSaver::~AsyncSaver() {
-  if (impl_ && impl_->is_forked()) static_cast<void>(impl_.release());
-}
+AsyncSaver::~AsyncSaver() { leak_if_forked(impl_); }
 
 AsyncSaver::AsyncSaver(AsyncSaver&&) noexcept = default;
 
 AsyncSaver& AsyncSaver::operator=(AsyncSaver&& other) noexcept {
-  if (impl_ && impl_->is_forked()) static_cast<void>(impl_.release());
+  leak_if_forked(impl_);
   impl_ = std::move(other.impl_);
   return *this;
 }

@@ -16,7 +16,7 @@
 namespace ckpt::graph {
 namespace {
 
-const AsyncOptions& checked(const AsyncOptions& options) {
+AsyncOptions checked(AsyncOptions options) {
   if (options.max_in_flight >= 1) return options;
   throw Error{ErrorCode::invalid_argument, {.problem = "max_in_flight must be at least 1"}};
 }
@@ -84,7 +84,8 @@ PendingSave BackgroundSaver::save(const std::filesystem::path& prefix, AsyncSave
 
 PendingSave BackgroundSaver::write(const std::filesystem::path& path, AsyncSaveOptions options) {
   monitor_->require_may_wait();
-  return start(reserve(options.mode), path, std::move(options));
+  Reserved reserved = reserve(options.mode);
+  return start(std::move(reserved), path, std::move(options));
 }
 
 BackgroundSaver::Reserved BackgroundSaver::reserve(SaveMode mode) {

@@ -2,6 +2,7 @@
 #include "saving.hpp"
 
 #include <support/child.hpp>
+#include <sys/resource.h>
 
 #include <atomic>
 #include <cerrno>
@@ -172,7 +173,7 @@ TEST_CASE("an error that nobody asked for is thrown by the next call, once", "[g
   Checkpoint checkpoint{{"v", v}};
   write_file(dir / "file", "in the way of a directory");
   {
-    AsyncSaver saver{checkpoint, {.max_in_flight = 2}};
+    AsyncSaver saver{checkpoint, {.max_in_flight = 3}};
     saver.write(dir / "file/a.ckpt", quick(SaveMode::copy));
     CKPT_CHECK_CODE(ErrorCode::io, saver.wait());
     CHECK_NOTHROW(saver.wait());
@@ -180,9 +181,11 @@ TEST_CASE("an error that nobody asked for is thrown by the next call, once", "[g
     for (const SaveMode mode : kModes) {
       CKPT_CHECK_CODE(ErrorCode::io, saver.write(dir / "file/a.ckpt", quick(mode)).durable());
     }
-    checkpoint.save(dir / "c", quick());
+    Gate gate;
+    saver.save(dir / "c", held(gate));
     saver.write(dir / "file/a.ckpt", quick(SaveMode::copy));
     saver.write(dir / "file/b.ckpt", quick(SaveMode::hand_off));
+    gate.open();
     while (saver.in_flight() > 0) std::this_thread::yield();
     // Each once, the oldest first.
     CKPT_REQUIRE_ERROR(first, ErrorCode::io, saver.save(dir / "c", quick(SaveMode::copy)));
@@ -217,6 +220,24 @@ TEST_CASE("a full disk in the background", "[graph][async][errors]") {
     std::filesystem::remove(path);
     saver.write(path).durable();
     return Reader::open(path).verify().ok() ? "" : "the next save gave a bad file";
+  });
+  if (!skipped(result)) CHECK(result.text == "");
+}
+
+TEST_CASE("without threads there is no saver, and a saver copies and writes alone", "[graph][async][errors]") {
+  TempDir dir;
+  std::filesystem::permissions(dir.path(), std::filesystem::perms::all);
+  const ChildResult result = run_child([&]() -> std::string {
+    if (!drop_rights()) return skip("cannot become another user");
+    Megabytes state{9};
+    std::optional<AsyncSaver> saver{std::in_place, state.checkpoint, AsyncOptions{.copy_threads = 4}};
+    const rlimit none{0, 0};
+    if (::setrlimit(RLIMIT_NPROC, &none) != 0) return skip("cannot limit threads");
+    const auto error = error_of([&] { AsyncSaver{state.checkpoint}; });
+    if (!error) return skip("the limit on threads does not hold");
+    if (error->code() != ErrorCode::limit) return error->what();
+    saver->write(dir / "a.ckpt").durable();
+    return Reader::open(dir / "a.ckpt").verify().ok() ? "" : "a bad file";
   });
   if (!skipped(result)) CHECK(result.text == "");
 }
