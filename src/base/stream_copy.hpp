@@ -6,8 +6,7 @@
 namespace ckpt::base {
 
 /// Copies `size` bytes between memory that does not overlap. Large amounts go past the cache on their way out: what is
-/// written is not read into the cache first, and what was there stays. Where that was measured it took 0.6 of the time
-/// of memcpy in pieces of megabytes (docs/performance.md).
+/// written is not read into the cache first, and what was there stays.
 void stream_copy(std::byte* to, const std::byte* from, std::size_t size) noexcept;
 
 }  // namespace ckpt::base

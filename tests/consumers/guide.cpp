@@ -69,6 +69,8 @@ class Generator : public ckpt::Trackable {
 class Adam : public ckpt::Trackable {};
 
 void train_step(Net& /*net*/, Adam& /*adam*/) {}
+void forward_and_backward(const Net& /*net*/) {}
+void apply_gradients(Net& /*net*/, Adam& /*adam*/) {}
 
 void resume() {
   Net net;
@@ -85,6 +87,36 @@ void resume() {
     ++step;
     if (step % 10 == 0) manager.save();
   }
+  // clang-format on
+}
+
+void save_in_background() {
+  Net net;
+  Adam adam;
+  ckpt::Variable<std::int64_t> step{0};
+  ckpt::Checkpoint checkpoint{{"step", step}, {"optimizer", adam}, {"net", net}};
+  // clang-format off
+  ckpt::AsyncSaver saver{checkpoint};  // owns one thread, and memory for the copy
+  for (int i = 0; i < 100; ++i) {
+    train_step(net, adam);
+    ++step;
+    if (step % 50 == 0) saver.save("runs/background/ckpt");  // returns when the variables were copied
+  }
+  saver.wait();  // until everything is on the disk; throws what went wrong
+  // clang-format on
+  {
+    // clang-format off
+    ckpt::PendingSave save = saver.save("runs/background/ckpt");
+    save.staged();                                      // you may change variables from here on
+    const std::filesystem::path file = save.durable();  // the file is there, or an exception says why not
+    // clang-format on
+    static_cast<void>(ckpt::Reader::open(file));
+  }
+  // clang-format off
+  ckpt::PendingSave save = saver.save("runs/background/ckpt", {.mode = ckpt::SaveMode::overlap});
+  forward_and_backward(net);  // reads the weights
+  save.staged();
+  apply_gradients(net, adam);  // writes them
   // clang-format on
 }
 
@@ -194,6 +226,7 @@ int main(int argc, char** argv) {
   std::filesystem::current_path(argv[1]);  // an empty directory
   try {
     resume();
+    save_in_background();
     restore();
     state();
     fine_tune();
