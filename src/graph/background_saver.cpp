@@ -75,11 +75,17 @@ bool BackgroundSaver::is_forked() const noexcept { return os::process_id() != mo
 
 PendingSave BackgroundSaver::save(const std::filesystem::path& prefix, AsyncSaveOptions options) {
   monitor_->require_may_wait();
-  Variable<std::int64_t> counter = save_counter(*state_);
-  const std::int64_t number = next_number(counter);
+  const std::int64_t number = next_number(save_counter(*state_));
+  return save_as(numbered_path(prefix, number), number, std::move(options));
+}
+
+PendingSave BackgroundSaver::save_as(const std::filesystem::path& path, std::int64_t counter,
+                                     AsyncSaveOptions options) {
+  monitor_->require_may_wait();
+  Variable<std::int64_t> variable = save_counter(*state_);
   Reserved reserved = reserve(options.mode);
-  counter = number;
-  return start(std::move(reserved), numbered_path(prefix, number), std::move(options));
+  variable = counter;
+  return start(std::move(reserved), path, std::move(options));
 }
 
 PendingSave BackgroundSaver::write(const std::filesystem::path& path, AsyncSaveOptions options) {

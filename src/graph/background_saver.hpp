@@ -29,6 +29,10 @@ class BackgroundSaver {
 
   PendingSave save(const std::filesystem::path& prefix, AsyncSaveOptions options);
   PendingSave write(const std::filesystem::path& path, AsyncSaveOptions options);
+
+  /// write() with the save counter set to `counter` first; when this throws, the counter is what it was.
+  PendingSave save_as(const std::filesystem::path& path, std::int64_t counter, AsyncSaveOptions options);
+
   void wait();
   std::size_t in_flight() const;
   std::uint64_t staging_bytes() const;
