@@ -5,8 +5,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstring>
-#include <limits>
 #include <optional>
 #include <thread>
 
