@@ -8,9 +8,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <type_traits>
 
@@ -36,6 +39,8 @@ struct WriterOptions {
   std::optional<Uuid> uuid = {};
   std::optional<std::int64_t> created_ns = {};  ///< nanoseconds since 1970 UTC
   std::optional<std::int64_t> step = {};        ///< stored as "ckpt.step"
+  /// How good this state is, by name, as "ckpt.metric.<name>": a manager can keep the best. Names as keys of metadata.
+  std::map<std::string, double, std::less<>> metrics = {};
 };
 
 struct TensorOptions {

@@ -21,6 +21,7 @@ namespace ckpt {
 namespace {
 
 constexpr std::string_view kReservedKeys = "ckpt.";
+constexpr std::string_view kMetricKeys = "ckpt.metric.";
 
 [[noreturn]] void refuse(std::string problem, std::string_view object = {}, std::string advice = {}) {
   throw Error{ErrorCode::invalid_argument,
@@ -66,6 +67,19 @@ WriterOptions checked(WriterOptions options) {
   if (const char* reason = format::why_not_a_geometry(geometry_of(options))) refuse(reason);
   require_known(options.compression);
   codec::require_zstd_level(options.compression_level);
+  std::uint64_t metric_bytes = 0;
+  for (const auto& [name, value] : options.metrics) {
+    metric_bytes += kMetricKeys.size() + name.size();
+    const char* reason = name.empty() ? "it is empty" : base::why_not_a_key(std::string{kMetricKeys} + name);
+    if (reason != nullptr) refuse(std::string{"this cannot be the name of a metric: "} + reason, name);
+  }
+  if (metric_bytes > kMaxMetadataBytes / 2) {
+    throw Error{ErrorCode::limit,
+                {.problem = "the names of all metrics together are too long",
+                 .expected = "at most 32 MiB",
+                 .found = std::to_string(metric_bytes) + " bytes",
+                 .advice = "store measurements as a tensor"}};
+  }
   return options;
 }
 
@@ -84,6 +98,7 @@ class Writer::Impl {
     file_->append_zeros(format::kHeaderBytes);  // written over at the end, when the features are known
     if (options_.step) metadata_.emplace("ckpt.step", *options_.step);
     metadata_.emplace("ckpt.writer", std::string{"ckpt "} + CKPT_VERSION);
+    for (const auto& [name, value] : options_.metrics) metadata_.emplace(std::string{kMetricKeys} + name, value);
   }
 
   // Runs a step; after one that failed the temporary file is gone, and the next calls say so.

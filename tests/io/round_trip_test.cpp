@@ -238,6 +238,20 @@ TEST_CASE("metadata of every type") {
   }
 }
 
+TEST_CASE("metrics are recorded under keys of their own") {
+  const TempDir dir;
+  WriterOptions options = fast();
+  options.metrics = {{"loss", 0.25}, {"val/accuracy", 0.5}};
+  Writer{dir / "a.ckpt", options}.commit();
+  const Metadata found = Reader::open(dir / "a.ckpt").metadata();
+  CHECK(std::get<double>(found.at("ckpt.metric.loss")) == 0.25);
+  CHECK(std::get<double>(found.at("ckpt.metric.val/accuracy")) == 0.5);
+  for (const char* name : {"", "a\nb", "\xff"}) {
+    options.metrics = {{name, 1.0}};
+    CKPT_CHECK_CODE(ErrorCode::invalid_argument, Writer(dir / "b.ckpt", options));
+  }
+}
+
 TEST_CASE("the creation time is the present unless it is given") {
   const TempDir dir;
   const auto now = [] {
