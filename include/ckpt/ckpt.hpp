@@ -13,6 +13,7 @@
 #include <ckpt/object_graph.hpp>
 #include <ckpt/reader.hpp>
 #include <ckpt/restore.hpp>
+#include <ckpt/retention.hpp>
 #include <ckpt/shape.hpp>
 #include <ckpt/tensor.hpp>
 #include <ckpt/trackable.hpp>

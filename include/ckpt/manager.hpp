@@ -1,10 +1,12 @@
-// A directory of numbered checkpoints: newest kept, older ones removed, the newest that is whole restored.
+// A directory of numbered checkpoints: kept and removed by rules, the newest that is whole restored.
 #pragma once
 
 #include <ckpt/checkpoint.hpp>
+#include <ckpt/retention.hpp>
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,9 +15,37 @@
 
 namespace ckpt {
 
+/// A checkpoint is kept when any of the rules `max_to_keep` to `keep_best` wants it, or it is pinned. The newest always
+/// is.
 struct ManagerOptions {
-  /// How many checkpoints to keep, at least 1; nothing keeps all.
+  /// The newest so many, at least 1; nothing keeps all.
   std::optional<int> max_to_keep = 5;
+  /// Of those that are not among the newest any more, each that is at least so many hours younger than the last one
+  /// kept so. It leaves the list of checkpoints and is kept for ever. Gaps drift: the next is counted from the one
+  /// kept.
+  std::optional<double> keep_every_n_hours = {};
+  /// The first of each period of so many hours, counted from 1970 UTC: 24 keeps one a day. Does not drift.
+  std::optional<double> keep_time_grid_hours = {};
+  /// The first at or after each positive multiple of so many steps, by the step recorded with the checkpoint.
+  std::optional<std::int64_t> keep_every_n_steps = {};
+  /// The best by recorded metrics.
+  std::vector<KeepBest> keep_best = {};
+  /// Whether files of this name that the state does not list (of another run, or left when the state was lost) become
+  /// this manager's own, and so may be removed. Otherwise they are left alone.
+  bool adopt = false;
+
+  /// The program's step. When it is there, each save records it, unless WriterOptions::step says another.
+  Variable<std::int64_t> step_counter = {};
+  /// A save sooner than so many steps after the last one is skipped. At least 1; needs `step_counter`.
+  std::optional<std::int64_t> checkpoint_interval = {};
+  /// The step of the last save, where the program knows it and does not restore.
+  std::optional<std::int64_t> last_checkpoint_step = {};
+  /// Called by restore_or_initialize() when there is nothing to restore.
+  std::function<void()> init_fn = {};
+  /// Seconds since 1970 UTC, for tests; empty: the system's clock. Called on the thread that calls the manager.
+  std::function<double()> clock = {};
+
+  // GCC 12 warns of programs that give a member after `save` by a call.
   /// Files are `<name>-<number>.ckpt`. Not empty, no '/', no control characters, no leading '.'.
   std::string name = "ckpt";
   /// For every save; save(SaveOptions) takes its place for one.
@@ -24,10 +54,31 @@ struct ManagerOptions {
   RestoreOptions restore = {};
 };
 
+enum class SkipReason : std::uint8_t {
+  same_step,  ///< this step was saved already
+  too_early,  ///< checkpoint_interval steps have not passed since the last save
+};
+
+struct SaveRequest {
+  /// >= 0, instead of the save counter. A file that has it is replaced and becomes the newest.
+  std::optional<std::int64_t> number = {};
+  /// Whether checkpoint_interval may skip this save. A step is never saved twice in a row all the same.
+  bool check_interval = true;
+  /// Instead of ManagerOptions::save.
+  std::optional<SaveOptions> options = {};
+};
+
 struct SaveResult {
-  std::filesystem::path path;
-  std::int64_t number = 0;
-  std::vector<std::filesystem::path> deleted;  ///< removed by rotation, oldest first
+  /// Where it was saved; nothing when the save was skipped.
+  std::optional<std::filesystem::path> path;
+  std::int64_t number = 0;  ///< of `path`
+  /// What this save let go of, oldest first: removed in the background from now on; see wait_for_deletions().
+  std::vector<std::filesystem::path> deleted;
+  /// Why nothing was saved, and the same in words.
+  std::optional<SkipReason> skipped;
+  std::string explanation;
+
+  explicit operator bool() const noexcept { return path.has_value(); }
 };
 
 struct RestoreResult {
@@ -47,13 +98,15 @@ struct RestoreResult {
   explicit operator bool() const noexcept { return path.has_value(); }
 };
 
-/// Saves one Checkpoint into one directory, under increasing numbers, and removes the oldest files when there are more
-/// than `max_to_keep`. A file is removed only after the new one and the state file are durable
-/// (or, without WriterOptions::durable, written: a power cut may then cost all that were kept).
+/// Saves one Checkpoint into one directory, under increasing numbers, and removes the files that no rule of
+/// ManagerOptions wants. A file is removed only after the new one and the state file are durable (or, without
+/// WriterOptions::durable, written: a power cut may then cost all that were kept), on a thread of the manager's own
+/// that lives as long as there is something to remove. A file that cannot be removed is a line in the log, and is tried
+/// again after the next save.
 ///
 /// The list of checkpoints survives in `<directory>/<name>.state`. When that is missing or damaged it is rebuilt from
-/// the directory, with a line to the log; files beyond the newest `max_to_keep` are then left alone for ever, like
-/// every file that a manager of that name did not write.
+/// the files in the directory, with a line to the log; files beyond the newest `max_to_keep` are then left alone for
+/// ever, like every file that a manager of that name did not write (but see ManagerOptions::adopt).
 ///
 /// One manager a directory: it holds a lock (`<directory>/.ckpt.lock`) while it lives. One owner, one thread at a time.
 /// The manager does not own the checkpoint, which may be moved meanwhile but must not be destroyed before the last
@@ -63,33 +116,55 @@ class CheckpointManager {
   /// Creates the directory, locks it, removes temporary files that killed processes left, and reads the state. Deletes
   /// no checkpoint. Throws invalid_argument for bad options, busy when another manager holds the directory, io.
   CheckpointManager(Checkpoint& checkpoint, const std::filesystem::path& directory, ManagerOptions options = {});
+  /// Waits for the removals that were begun.
   ~CheckpointManager();
   CheckpointManager(CheckpointManager&&) noexcept;
   CheckpointManager& operator=(CheckpointManager&&) noexcept;
 
-  /// Increments the save counter and saves under that number. When this returns, the file is durable (unless
-  /// WriterOptions::durable is off). Throws already_exists when the file is there, nothing was restored, and this
-  /// manager did not write it: it belongs to an earlier run, so call restore_or_initialize() first. Throws
-  /// invalid_argument when values that restore_or_initialize() restored still wait for their objects, because the new
-  /// file would lack them: create the objects first, or call expect_partial() on that status. Throws not_found when the
-  /// directory was renamed or removed meanwhile. Otherwise as Checkpoint::save.
+  /// Increments the save counter and saves under that number, or skips when checkpoint_interval says so. When this
+  /// returns, the file is durable (unless WriterOptions::durable is off). Throws already_exists when the file is there,
+  /// nothing was restored, and this manager did not write it: it belongs to an earlier run, so call
+  /// restore_or_initialize() first. Throws invalid_argument when values that restore_or_initialize() restored still
+  /// wait for their objects, because the new file would lack them: create the objects first, or call expect_partial()
+  /// on that status. Throws not_found when the directory was renamed or removed meanwhile. Otherwise as
+  /// Checkpoint::save.
   SaveResult save();
   SaveResult save(const SaveOptions& options);
+  SaveResult save(const SaveRequest& request);
 
   /// Saves under a number (>= 0) of the caller's own, replacing a file that has it. The save counter is incremented all
   /// the same. A number used again makes that checkpoint the newest.
   SaveResult save(std::int64_t number);
   SaveResult save(std::int64_t number, const SaveOptions& options);
 
-  /// Restores the newest checkpoint that is whole, or does nothing when there is none. Damaged newer ones are passed
+  /// Restores the newest checkpoint that is whole, or calls `init_fn` when there is none. Damaged newer ones are passed
   /// over; the log and the result say which and why. Throws corrupt when there are checkpoints and none is whole,
-  /// mismatch when the program's variables differ from the file's, unsupported, io.
+  /// mismatch when the program's variables differ from the file's, unsupported, io, and what `init_fn` throws.
   RestoreResult restore_or_initialize();
 
-  /// The newest checkpoint, if any, and all that are kept, oldest first. Files are looked at when the manager is made,
-  /// not again here.
+  /// The newest checkpoint, if any, and all that are managed, oldest first: those that a later save may remove, not
+  /// those that keep_every_n_hours keeps for ever. Files are looked at when the manager is made, not again here.
   std::optional<std::filesystem::path> latest() const;
   std::vector<std::filesystem::path> checkpoints() const;
+
+  /// The best checkpoint by a recorded metric among all that this manager knows, also those kept for ever. Reads the
+  /// metadata of files that it has not read yet.
+  std::optional<std::filesystem::path> best(std::string_view metric, Better better = Better::lower) const;
+
+  /// A dry run: what would be kept and removed, and why, if rules were applied now, which save() does after writing.
+  /// Oldest first; removes nothing.
+  std::vector<RetentionDecision> retention_plan() const;
+
+  /// Keeps a checkpoint whatever the rules say, until unpin(). A pin is a small file beside it, `<file>.pin`, so it
+  /// survives restarts and the loss of the state, and `touch` and `rm` do the same. A path must lead into this
+  /// directory. Throws not_found when there is no such file, or it is being removed; invalid_argument, io.
+  void pin(std::int64_t number);
+  void pin(const std::filesystem::path& file);
+  void unpin(std::int64_t number);
+  void unpin(const std::filesystem::path& file);
+
+  /// Returns when nothing is being removed any more.
+  void wait_for_deletions();
 
   /// As the caller wrote it.
   const std::filesystem::path& directory() const;

@@ -8,16 +8,21 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <vector>
 
 namespace ckpt {
+
+/// A measurement that says how good a state is, such as a loss. It may be NaN.
+struct Metric {
+  std::string name = {};
+  double value = 0;
+};
 
 struct WriterOptions {
   /// fsync the file and its directory before commit() returns. Without it a crash of the machine may lose the new file
@@ -39,8 +44,9 @@ struct WriterOptions {
   std::optional<Uuid> uuid = {};
   std::optional<std::int64_t> created_ns = {};  ///< nanoseconds since 1970 UTC
   std::optional<std::int64_t> step = {};        ///< stored as "ckpt.step"
-  /// How good this state is, by name, as "ckpt.metric.<name>": a manager can keep the best. Names as keys of metadata.
-  std::map<std::string, double, std::less<>> metrics = {};
+  /// Stored as "ckpt.metric.<name>"; a manager can keep the best. Names as keys of metadata; of equal ones the last
+  /// counts.
+  std::vector<Metric> metrics = {};
 };
 
 struct TensorOptions {

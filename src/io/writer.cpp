@@ -98,7 +98,8 @@ class Writer::Impl {
     file_->append_zeros(format::kHeaderBytes);  // written over at the end, when the features are known
     if (options_.step) metadata_.emplace("ckpt.step", *options_.step);
     metadata_.emplace("ckpt.writer", std::string{"ckpt "} + CKPT_VERSION);
-    for (const auto& [name, value] : options_.metrics) metadata_.emplace(std::string{kMetricKeys} + name, value);
+    for (const auto& [name, value] : options_.metrics)
+      metadata_.insert_or_assign(std::string{kMetricKeys} + name, value);
   }
 
   // Runs a step; after one that failed the temporary file is gone, and the next calls say so.

@@ -18,6 +18,8 @@ std::string checkpoint_file(std::string_view name, std::int64_t number) {
   return std::string{name} + "-" + std::to_string(number) + std::string{kExtension};
 }
 
+std::string pin_file(std::string_view checkpoint_file) { return std::string{checkpoint_file} + ".pin"; }
+
 std::string state_file(std::string_view name) { return std::string{name} + ".state"; }
 
 std::optional<std::int64_t> number_of(std::string_view name, std::string_view file) {

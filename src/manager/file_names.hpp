@@ -1,4 +1,4 @@
-// Names of the files of a manager: `<name>-<number>.ckpt`, and `<name>.state`.
+// Names of the files of a manager: `<name>-<number>.ckpt`, `<name>-<number>.ckpt.pin`, and `<name>.state`.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +9,7 @@
 namespace ckpt::manager {
 
 std::string checkpoint_file(std::string_view name, std::int64_t number);
+std::string pin_file(std::string_view checkpoint_file);
 std::string state_file(std::string_view name);
 
 /// The number in a file name; nothing unless it is exactly what checkpoint_file() gives for some number (no sign, no

@@ -1,15 +1,12 @@
 #include "manager/state.hpp"
 
-#include "base/log.hpp"
 #include "base/text.hpp"
 #include "codec/xxh3.hpp"
 #include "manager/file_names.hpp"
-#include "os/file.hpp"
 
 #include <ckpt/error.hpp>
-#include <ckpt/reader.hpp>
 
-#include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <set>
@@ -22,9 +19,14 @@ namespace {
 constexpr std::string_view kTitle = "ckpt-state ";
 constexpr std::string_view kVersion = "1";
 constexpr std::string_view kLatest = "latest ";
-constexpr std::string_view kActive = "active ";
+constexpr std::string_view kLastPreserved = "last_preserved ";
 constexpr std::string_view kChecksum = "checksum ";
-constexpr std::size_t kMaxStateBytes = 64U << 20U;  // about a million checkpoints
+
+constexpr std::array<std::pair<Standing, std::string_view>, 3> kStandings{{
+    {Standing::active, "active "},
+    {Standing::held, "held "},
+    {Standing::preserved, "preserved "},
+}};
 
 std::uint64_t sum_of(std::string_view text) { return codec::xxh3(std::as_bytes(std::span{text})); }
 
@@ -32,6 +34,15 @@ std::string format_time(double time) {
   char buffer[64];
   const auto result = std::to_chars(std::begin(buffer), std::end(buffer), time);
   return {std::begin(buffer), result.ptr};
+}
+
+/// Takes a finite number off the front.
+std::optional<double> take_time(std::string_view& text) {
+  double time = 0;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), time);
+  if (failure != std::errc{} || !std::isfinite(time)) return std::nullopt;
+  text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+  return time;
 }
 
 /// Takes one line off the front; nothing when there is no whole line.
@@ -53,128 +64,80 @@ std::optional<std::string_view> checked_body(std::string_view text) {
   return body;
 }
 
-/// "1763875200.25 test-50.ckpt".
+/// "active 1763875200.25 test-50.ckpt".
 std::optional<Entry> parse_entry(std::string_view line, std::string_view name) {
-  Entry entry;
-  const auto [end, failure] = std::from_chars(line.data(), line.data() + line.size(), entry.time);
-  if (failure != std::errc{} || !std::isfinite(entry.time)) return std::nullopt;
-  line.remove_prefix(static_cast<std::size_t>(end - line.data()));
-  if (!line.starts_with(' ')) return std::nullopt;
-  entry.file = line.substr(1);
-  // Only names that this manager gives: a path like "../x" must never come near the code that deletes.
-  const auto number = number_of(name, entry.file);
-  if (!number) return std::nullopt;
-  entry.number = *number;
-  return entry;
+  for (const auto& [standing, word] : kStandings) {
+    if (!line.starts_with(word)) continue;
+    line.remove_prefix(word.size());
+    const auto time = take_time(line);
+    if (!time || !line.starts_with(' ')) return std::nullopt;
+    Entry entry{std::string{line.substr(1)}, 0, *time, standing};
+    // Only names that this manager gives: a path like "../x" must never come near the code that deletes.
+    const auto number = number_of(name, entry.file);
+    if (!number) return std::nullopt;
+    entry.number = *number;
+    return entry;
+  }
+  return std::nullopt;
 }
 
-double creation_time(const std::filesystem::path& path) {
-  try {
-    const Metadata metadata = Reader::open(path).metadata();
-    const auto created = metadata.find("ckpt.created");
-    if (created == metadata.end()) return 0;
-    const auto* nanoseconds = std::get_if<std::int64_t>(&created->second);
-    return nanoseconds == nullptr ? 0 : static_cast<double>(*nanoseconds) / 1e9;
-  } catch (const Error&) {
-    return 0;  // a damaged file has its place in the list all the same: restoring passes it over and says so
-  }
-}
+ParsedState damaged(std::string problem) { return {{}, "is damaged: " + std::move(problem)}; }
 
-ParsedState damaged(std::string problem) { return {{}, std::move(problem)}; }
-
-ParsedState read_state(const os::Directory& directory, std::string_view name) {
-  try {
-    const auto text = os::read_small_file(directory.path() / state_file(name), kMaxStateBytes);
-    return text ? parse_state(*text, name) : damaged("is missing");
-  } catch (const Error& error) {
-    if (error.code() != ErrorCode::limit) throw;
-    return damaged("is too long");
-  }
-}
-
-Entries rebuild(const os::Directory& directory, std::string_view name, std::optional<std::size_t> keep,
-                const std::string& problem) {
-  Entries entries = scan(directory, name);
-  const std::size_t found = entries.size();
-  if (keep && found > *keep) entries.erase(entries.begin(), entries.end() - static_cast<std::ptrdiff_t>(*keep));
-  if (found != 0 || problem != "is missing") {
-    base::log(LogLevel::warning, "the state file " + base::escape((directory.path() / state_file(name)).string()) +
-                                     " " + problem + "; rebuilt from the directory: " + std::to_string(found) +
-                                     " checkpoints found, the newest " + std::to_string(entries.size()) +
-                                     " are managed, others are left alone");
-  }
-  for (Entry& entry : entries) entry.time = creation_time(directory.path() / entry.file);
-  return entries;
+void require_version(std::string_view version, std::string_view name) {
+  if (version == kVersion) return;
+  throw Error{
+      ErrorCode::unsupported,
+      {.problem = "the state file of a manager has another version",
+       .file = state_file(name),
+       .expected = std::string{kVersion},
+       .found = std::string{version},
+       .advice = "use a newer release of ckpt, or remove that file: the list is then rebuilt from the directory"}};
 }
 
 }  // namespace
 
-std::string format_state(const Entries& entries) {
+std::string format_state(const State& state) {
   std::string text = std::string{kTitle} + std::string{kVersion} + "\n";
-  if (!entries.empty()) text += std::string{kLatest} + entries.back().file + "\n";
-  for (const Entry& entry : entries) {
-    text += std::string{kActive} + format_time(entry.time) + " " + entry.file + "\n";
+  if (!state.entries.empty()) text += std::string{kLatest} + state.entries.back().file + "\n";
+  if (state.last_preserved) text += std::string{kLastPreserved} + format_time(*state.last_preserved) + "\n";
+  for (const Entry& entry : state.entries) {
+    for (const auto& [standing, word] : kStandings) {
+      if (entry.standing == standing) text += std::string{word} + format_time(entry.time) + " " + entry.file + "\n";
+    }
   }
   const std::string sum = base::hex16(sum_of(text));
   return text + std::string{kChecksum} + sum + "\n";
 }
 
 ParsedState parse_state(std::string_view text, std::string_view name) {
-  if (text.empty()) return damaged("is empty");
+  if (text.empty()) return {{}, "is empty"};
   const auto body = checked_body(text);
-  if (!body) return damaged("is damaged: its checksum is missing or wrong");
+  if (!body) return damaged("its checksum is missing or wrong");
   std::string_view rest = *body;
   const auto title = take_line(rest);
-  if (!title || !title->starts_with(kTitle)) return damaged("is damaged: it has no version");
-  if (const auto version = title->substr(kTitle.size()); version != kVersion) {
-    throw Error{
-        ErrorCode::unsupported,
-        {.problem = "the state file of a manager has another version",
-         .file = state_file(name),
-         .expected = std::string{kVersion},
-         .found = std::string{version},
-         .advice = "use a newer release of ckpt, or remove that file: the list is then rebuilt from the directory"}};
-  }
-  ParsedState state;
+  if (!title || !title->starts_with(kTitle)) return damaged("it has no version");
+  require_version(title->substr(kTitle.size()), name);
+  State state;
   std::string latest;
   std::set<std::string, std::less<>> seen;
-  while (const auto line = take_line(rest)) {
+  while (auto line = take_line(rest)) {
     if (line->starts_with(kLatest) && latest.empty() && state.entries.empty()) {
       latest = line->substr(kLatest.size());
-    } else if (line->starts_with(kActive)) {
-      auto entry = parse_entry(line->substr(kActive.size()), name);
-      if (!entry || !seen.insert(entry->file).second) return damaged("is damaged: it names what no manager writes");
-      state.entries.push_back(std::move(*entry));
+    } else if (line->starts_with(kLastPreserved) && !state.last_preserved && state.entries.empty()) {
+      line->remove_prefix(kLastPreserved.size());
+      state.last_preserved = take_time(*line);
+      if (!state.last_preserved || !line->empty()) return damaged("a time in it cannot be read");
     } else {
-      return damaged("is damaged: it has a line that cannot be read");
+      auto entry = parse_entry(*line, name);
+      if (!entry || !seen.insert(entry->file).second) return damaged("it has a line that no manager writes");
+      state.entries.push_back(std::move(*entry));
     }
   }
-  if (!rest.empty()) return damaged("is damaged: its last line has no end");
+  if (!rest.empty()) return damaged("its last line has no end");
   if (latest != (state.entries.empty() ? std::string{} : state.entries.back().file)) {
-    return damaged("is damaged: its latest checkpoint is not the last of the list");
+    return damaged("its latest checkpoint is not the last of the list");
   }
-  return state;
-}
-
-Entries scan(const os::Directory& directory, std::string_view name) {
-  Entries entries;
-  for (const std::string& file : directory.list()) {
-    if (const auto number = number_of(name, file)) entries.push_back({file, *number, 0});
-  }
-  std::ranges::sort(entries, {}, &Entry::number);
-  return entries;
-}
-
-Entries load_state(const os::Directory& directory, std::string_view name, std::optional<std::size_t> keep) {
-  ParsedState state = read_state(directory, name);
-  if (!state.problem.empty()) return rebuild(directory, name, keep, state.problem);
-  if (!state.entries.empty() && !directory.exists(state.entries.back().file)) {
-    base::log(LogLevel::warning, "the latest checkpoint of " +
-                                     base::escape((directory.path() / state_file(name)).string()) + ", " +
-                                     base::escape(state.entries.back().file) + ", is not there any more");
-  }
-  std::erase_if(state.entries, [&](const Entry& entry) { return !directory.exists(entry.file); });
-  return std::move(state.entries);
+  return {std::move(state), {}};
 }
 
 }  // namespace ckpt::manager

@@ -2,16 +2,17 @@
 //
 //   ckpt-state 1
 //   latest test-51.ckpt
+//   last_preserved 1763871600.5
+//   preserved 1763871600.5 test-2.ckpt
+//   held 1763873000 test-20.ckpt
 //   active 1763875200.25 test-50.ckpt
 //   active 1763875260.5 test-51.ckpt
 //   checksum 9f86d081884c7d65
 //
-// One line an entry, oldest first; times are seconds since 1970 UTC; the checksum is the XXH3-64 of all bytes before
-// that line. Entries are file names, never paths. A list may name files that rotation has removed since it was written:
-// they are left out when it is read.
+// One line an entry, in the order of their saves; times are seconds since 1970 UTC; the checksum is the XXH3-64 of all
+// bytes before that line. Entries are file names, never paths. A list may name files that were removed since it was
+// written: they are left out when it is read. A file that is about to be removed is listed as `held`.
 #pragma once
-
-#include "os/directory.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -21,30 +22,36 @@
 
 namespace ckpt::manager {
 
+enum class Standing : std::uint8_t {
+  active,     ///< among the newest, or not yet judged by keep_every_n_hours
+  held,       ///< judged by it and let go: another rule keeps it, or it is being removed
+  preserved,  ///< kept for ever
+};
+
 struct Entry {
   std::string file;
   std::int64_t number = 0;
   double time = 0;
+  Standing standing = Standing::active;
 };
 
 /// Oldest first; the last one is the latest.
 using Entries = std::vector<Entry>;
 
-std::string format_state(const Entries& entries);
+struct State {
+  Entries entries;
+  /// When the last one that keep_every_n_hours preserved was saved.
+  std::optional<double> last_preserved;
+};
+
+std::string format_state(const State& state);
 
 /// What a state file says, or why it cannot be believed.
 struct ParsedState {
-  Entries entries;
+  State state;
   std::string problem;
 };
 /// Throws unsupported for a version that is whole and newer.
 ParsedState parse_state(std::string_view text, std::string_view name);
-
-/// Every checkpoint of that name in the directory, by number, with times from the files where they can be opened.
-Entries scan(const os::Directory& directory, std::string_view name);
-
-/// The state, without files that are gone; rebuilt from the newest `keep` files of the directory, and then logged, when
-/// the state file is missing or damaged. Throws io, unsupported.
-Entries load_state(const os::Directory& directory, std::string_view name, std::optional<std::size_t> keep);
 
 }  // namespace ckpt::manager

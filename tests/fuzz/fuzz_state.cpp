@@ -14,8 +14,9 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const ckpt::manager::ParsedState state = ckpt::manager::parse_state(text, "test");
     if (!state.problem.empty()) return;
     // What was believed is written and read again as the same.
-    const auto again = ckpt::manager::parse_state(ckpt::manager::format_state(state.entries), "test");
-    if (!again.problem.empty() || again.entries.size() != state.entries.size()) std::abort();
+    const auto again = ckpt::manager::parse_state(ckpt::manager::format_state(state.state), "test");
+    if (!again.problem.empty() || again.state.entries.size() != state.state.entries.size()) std::abort();
+    if (again.state.last_preserved != state.state.last_preserved) std::abort();
   });
   return 0;
 }

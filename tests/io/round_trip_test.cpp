@@ -241,7 +241,7 @@ TEST_CASE("metadata of every type") {
 TEST_CASE("metrics are recorded under keys of their own") {
   const TempDir dir;
   WriterOptions options = fast();
-  options.metrics = {{"loss", 0.25}, {"val/accuracy", 0.5}};
+  options.metrics = {{"loss", 1.0}, {"val/accuracy", 0.5}, {"loss", 0.25}};
   Writer{dir / "a.ckpt", options}.commit();
   const Metadata found = Reader::open(dir / "a.ckpt").metadata();
   CHECK(std::get<double>(found.at("ckpt.metric.loss")) == 0.25);

@@ -37,6 +37,7 @@ PUBLIC_LAYER = {
     "ckpt/restore.hpp": "graph",
     "ckpt/weights.hpp": "graph",
     "ckpt/manager.hpp": "manager",
+    "ckpt/retention.hpp": "manager",
     "ckpt/ckpt.hpp": "manager",
 }
 

@@ -193,10 +193,10 @@ TEST_CASE("a save does not lose restored values that wait for their objects", "[
     Variable<float> late{0};
     checkpoint.track("late", late);
     CHECK(late.value() == 7);
-    CHECK(Reader::open(manager.save().path).contains("late"));
+    CHECK(Reader::open(*manager.save().path).contains("late"));
   }
   SECTION("the program does not want them any more") {
     result.status->expect_partial();
-    CHECK_FALSE(Reader::open(manager.save().path).contains("late"));
+    CHECK_FALSE(Reader::open(*manager.save().path).contains("late"));
   }
 }

@@ -13,7 +13,13 @@ struct Run {
   explicit Run(const std::filesystem::path& directory, ManagerOptions options = {})
       : manager{checkpoint, directory, with_quick_saves(std::move(options))} {}
 
-  SaveResult save() { return manager.save(); }
+  /// Saves, and returns when what goes is gone.
+  SaveResult save(const SaveRequest& request = {}) {
+    SaveResult result = manager.save(request);
+    manager.wait_for_deletions();
+    return result;
+  }
+  SaveResult save(std::int64_t number) { return save({.number = number}); }
 
   Variable<float> value{0};
   Checkpoint checkpoint{{"v", value}};

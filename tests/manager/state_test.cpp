@@ -41,7 +41,8 @@ TEST_CASE("the state file is text, and its format is pinned", "[manager][state]"
   make_run(dir.path(), 2);
   const std::string text = text_of(dir / "ckpt.state");
   INFO(text);
-  CHECK(text.starts_with("ckpt-state 1\nlatest ckpt-2.ckpt\nactive 1"));
+  CHECK(text.starts_with("ckpt-state 1\nlatest ckpt-2.ckpt\nlast_preserved 1"));
+  CHECK(contains(text, "\nactive 1"));
   CHECK(contains(text, " ckpt-1.ckpt\nactive 1"));
   const std::string body = text.substr(0, text.find("checksum "));
   CHECK(text == sealed(body));
@@ -51,7 +52,7 @@ TEST_CASE("the state survives a restart", "[manager][state][testSaveRestoreState
   TempDir dir;
   {
     Run run{dir.path(), {.max_to_keep = 5}};
-    for (const int number : {3, 10, 2}) run.manager.save(number);
+    for (const int number : {3, 10, 2}) run.save(number);
   }
   LogCapture log;
   Run run{dir.path(), {.max_to_keep = 5}};
@@ -79,6 +80,12 @@ TEST_CASE("a state file that is missing, empty or damaged is rebuilt from the di
       {sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nactive nan ckpt-2.ckpt\n"), "damaged"},
       {sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nactive 1 ckpt-2.ckpt"), "damaged"},
       {sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nactive 1 ckpt-2.ckpt\nactive 1 ckpt-2.ckpt\n"), "damaged"},
+      {sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nlast_preserved\nactive 1 ckpt-2.ckpt\n"), "damaged"},
+      {sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nlast_preserved inf\nactive 1 ckpt-2.ckpt\n"), "damaged"},
+      {sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nlast_preserved 1 2\nactive 1 ckpt-2.ckpt\n"), "damaged"},
+      {sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nactive 1 ckpt-2.ckpt\nlast_preserved 1\n"), "damaged"},
+      {sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nheld 1 ckpt-2.ckpt\nactive 2 ckpt-2.ckpt\n"), "damaged"},
+      {sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nkept 1 ckpt-2.ckpt\n"), "damaged"},
       {sealed("something else\n"), "version"},
       {sealed(""), "version"},
       {"missing", "missing"},
@@ -120,7 +127,7 @@ TEST_CASE("a state file cannot point outside its directory", "[manager][state][h
     Run run{dir / "run", {.max_to_keep = 1}};
     CHECK(log.warnings.size() == 1);
     CHECK(run.manager.checkpoints() == std::vector{dir / "run/ckpt-1.ckpt"});
-    run.manager.save(1);
+    run.save(1);
   }
   CHECK(names_in(dir.path()) == Paths{"run", "victim-1.ckpt"});
   CHECK(std::filesystem::exists(dir / "run/ckpt-notes.ckpt"));

@@ -1,0 +1,29 @@
+// What a checkpoint file says about itself, as far as rules of retention ask.
+#pragma once
+
+#include <ckpt/writer.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+
+namespace ckpt::manager {
+
+struct Facts {
+  std::optional<double> created;  ///< seconds since 1970 UTC
+  std::optional<std::int64_t> step;
+  std::map<std::string, double, std::less<>> metrics;
+  /// Why nothing could be read; empty when the file could be.
+  std::string problem;
+};
+
+/// Does not throw ckpt::Error: what cannot be read is a problem in the result.
+Facts read_facts(const std::filesystem::path& file);
+
+/// Those of a file that is written with these options.
+Facts facts_of(const WriterOptions& options);
+
+}  // namespace ckpt::manager

@@ -1,0 +1,156 @@
+#include "manager/load.hpp"
+
+#include "base/log.hpp"
+#include "base/text.hpp"
+#include "manager/facts.hpp"
+#include "manager/file_names.hpp"
+#include "os/file.hpp"
+
+#include <ckpt/error.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace ckpt::manager {
+namespace {
+
+constexpr std::size_t kMaxStateBytes = 64U << 20U;  // about a million checkpoints
+constexpr const char* kMissing = "is missing";
+
+// Whatever is in the list is younger than this: the rule is a strict one.
+constexpr double kBefore = 1;
+
+std::string shown(const os::Directory& directory, std::string_view file) {
+  return base::escape((directory.path() / file).string());
+}
+
+ParsedState read_state(const os::Directory& directory, std::string_view name) {
+  try {
+    const auto text = os::read_small_file(directory.path() / state_file(name), kMaxStateBytes);
+    return text ? parse_state(*text, name) : ParsedState{{}, kMissing};
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::limit) throw;
+    return {{}, "is too long"};
+  }
+}
+
+double oldest_time(const Entries& entries, double otherwise) {
+  for (const Entry& entry : entries) otherwise = std::min(otherwise, entry.time);
+  return otherwise;
+}
+
+// A file that does not say its time gets that of the one after it.
+void read_times(const os::Directory& directory, Entries& entries, double now) {
+  for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) {
+    now = std::min(now, read_facts(directory.path() / entry->file).created.value_or(now));
+    entry->time = now;
+  }
+}
+
+State rebuild(const os::Directory& directory, const ManagerOptions& options, const std::string& problem, double now) {
+  Entries found = scan(directory, options.name);
+  std::size_t left_alone = 0;
+  if (options.max_to_keep && !options.adopt) {
+    const auto keep = static_cast<std::size_t>(*options.max_to_keep);
+    left_alone = found.size() - std::min(found.size(), keep);
+  }
+  State state;
+  state.entries.assign(found.begin() + static_cast<std::ptrdiff_t>(left_alone), found.end());
+  if (!found.empty() || problem != kMissing) {
+    std::string text = "the state file " + shown(directory, state_file(options.name)) + " " + problem +
+                       "; rebuilt from the directory: " + std::to_string(found.size()) + " checkpoints found";
+    if (!found.empty()) {
+      text += " (numbers " + std::to_string(found.front().number) + " to " + std::to_string(found.back().number) + ")";
+    }
+    base::log(LogLevel::warning,
+              text + ", the newest " + std::to_string(state.entries.size()) + " are managed, others are left alone");
+  }
+  read_times(directory, state.entries, now);
+  // The newest of those that are left alone, and so kept for ever, is as good as preserved.
+  state.last_preserved = oldest_time(state.entries, now) - kBefore;
+  if (left_alone > 0) {
+    const Facts facts = read_facts(directory.path() / found[left_alone - 1].file);
+    state.last_preserved = std::min(*state.last_preserved, facts.created.value_or(*state.last_preserved));
+  }
+  return state;
+}
+
+void forget_vanished(const os::Directory& directory, const ManagerOptions& options, Entries& entries) {
+  if (!entries.empty() && !directory.exists(entries.back().file)) {
+    base::log(LogLevel::warning, "the latest checkpoint of " + shown(directory, state_file(options.name)) + ", " +
+                                     base::escape(entries.back().file) + ", is not there any more");
+  }
+  std::erase_if(entries, [&](const Entry& entry) { return !directory.exists(entry.file); });
+}
+
+// Ages cannot be told from a clock that went back. Then everything old leaves the list, and nothing of it is removed.
+void settle_times(State& state, double now) {
+  double& last = state.last_preserved.emplace(state.last_preserved.value_or(oldest_time(state.entries, now) - kBefore));
+  if (now < last) {
+    base::log(LogLevel::warning, "the clock is " + std::to_string(last - now) +
+                                     " seconds behind the last checkpoint that was preserved: older checkpoints leave "
+                                     "the list and are kept");
+    last = now;
+  }
+  for (Entry& entry : state.entries) {
+    entry.time = std::min(entry.time, now);
+    if (entry.standing == Standing::active && entry.time <= last) entry.standing = Standing::preserved;
+  }
+}
+
+void adopt_others(const os::Directory& directory, const ManagerOptions& options, State& state, double now) {
+  Entries& entries = state.entries;
+  std::size_t adopted = 0;
+  for (Entry& entry : scan(directory, options.name)) {
+    if (std::ranges::find(entries, entry.file, &Entry::file) != entries.end()) continue;
+    const Facts facts = read_facts(directory.path() / entry.file);
+    if (!facts.problem.empty()) {
+      base::log(LogLevel::warning, "not adopted, and left alone: " + facts.problem);
+      continue;
+    }
+    entry.time = std::min(now, facts.created.value_or(now));
+    entry.standing = entry.time > *state.last_preserved ? Standing::active : Standing::held;
+    const auto newer = std::ranges::find_if(entries, [&](const Entry& other) { return other.time > entry.time; });
+    entries.insert(newer, std::move(entry));
+    ++adopted;
+  }
+  if (adopted == 0) return;
+  base::log(LogLevel::info, "adopted " + std::to_string(adopted) + " checkpoints that " +
+                                shown(directory, state_file(options.name)) + " did not list");
+}
+
+}  // namespace
+
+Entries scan(const os::Directory& directory, std::string_view name) {
+  Entries entries;
+  for (const std::string& file : directory.list()) {
+    if (const auto number = number_of(name, file)) entries.push_back({file, *number, 0, Standing::active});
+  }
+  std::ranges::sort(entries, {}, &Entry::number);
+  return entries;
+}
+
+std::optional<std::string> newest_file(const os::Directory& directory, std::string_view name) {
+  ParsedState parsed = read_state(directory, name);
+  Entries entries = parsed.problem.empty() ? std::move(parsed.state.entries) : scan(directory, name);
+  while (!entries.empty() && !directory.exists(entries.back().file)) entries.pop_back();
+  if (entries.empty()) return std::nullopt;
+  return std::move(entries.back().file);
+}
+
+State load_state(const os::Directory& directory, const ManagerOptions& options, double now) {
+  ParsedState parsed = read_state(directory, options.name);
+  State state;
+  if (parsed.problem.empty()) {
+    state = std::move(parsed.state);
+    forget_vanished(directory, options, state.entries);
+    if (state.entries.empty() && !state.last_preserved) state.last_preserved = now - kBefore;
+    settle_times(state, now);
+  } else {
+    state = rebuild(directory, options, parsed.problem, now);
+  }
+  if (options.adopt) adopt_others(directory, options, state, now);
+  return state;
+}
+
+}  // namespace ckpt::manager

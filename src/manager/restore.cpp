@@ -1,0 +1,101 @@
+// Restoring the newest checkpoint that is whole.
+#include "base/log.hpp"
+#include "base/text.hpp"
+#include "graph/save.hpp"
+#include "manager/impl.hpp"
+#include "manager/load.hpp"
+
+#include <ckpt/error.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+namespace ckpt {
+namespace {
+
+using manager::Entries;
+using manager::Entry;
+
+/// Whether an older checkpoint should be tried when opening and checking this one fails so: the file itself is bad,
+/// gone or no file at all, and not the program or the system.
+bool is_damage(const Error& error) {
+  switch (error.code()) {
+    case ErrorCode::unsupported:
+      return false;
+    case ErrorCode::io:
+      return error.details().system_error == EIO;
+    default:
+      return true;
+  }
+}
+
+}  // namespace
+
+// Newest first: files with larger numbers than the list knows (a program was killed after it wrote a checkpoint and
+// before it wrote the state), the list, and then whatever else is there under this name.
+Entries CheckpointManager::Impl::candidates() const {
+  std::int64_t largest = -1;
+  for (const Entry& entry : entries_) largest = std::max(largest, entry.number);
+  Entries result;
+  Entries older;
+  Entries found = manager::scan(directory_, options_.name);
+  std::ranges::reverse(found);
+  for (const Entry& entry : found) {
+    if (!in_list(entry.file)) (entry.number > largest ? result : older).push_back(entry);
+  }
+  result.insert(result.end(), entries_.rbegin(), entries_.rend());
+  result.insert(result.end(), older.begin(), older.end());
+  return result;
+}
+
+RestoreResult CheckpointManager::Impl::restore() {
+  // An old file that waits for its removal may be the newest that is whole.
+  deletions_.cancel_all();
+  reclaim();
+  RestoreResult result;
+  RestoreOptions options = options_.restore;
+  if (options.verify == Verify::full) options.verify = Verify::lazy;  // what is checked here need not be checked again
+  for (const Entry& candidate : candidates()) {
+    const std::filesystem::path path = directory_.path() / candidate.file;
+    try {
+      // By explicit reads: where the disk fails they give an error, and a mapping gives a signal.
+      static_cast<void>(Reader::open(path, {.mode = ReadMode::read, .verify = Verify::full}));
+    } catch (const Error& error) {
+      if (!is_damage(error)) throw;
+      base::log(LogLevel::warning, std::string{"passing over a damaged checkpoint: "} + error.what());
+      result.skipped.push_back({shown_ / candidate.file, error});
+      continue;
+    }
+    result.status = graph::restore_with_counter(*checkpoint_, graph::open_for(path, options), options);
+    restored_ = result.status;
+    adopt(candidate);
+    result.path = shown_ / candidate.file;
+    if (options_.step_counter) last_step_ = options_.step_counter.value();
+    if (!result.skipped.empty()) {
+      base::log(LogLevel::warning, "restored an older checkpoint instead: " + base::escape(result.path->string()));
+    }
+    return result;
+  }
+  if (!result.skipped.empty()) {
+    throw Error{ErrorCode::corrupt,
+                {.problem = "there are checkpoints, and none of them is whole; the newest: " +
+                            std::string{result.skipped.front().reason.what()},
+                 .file = directory_.path(),
+                 .advice = "move them away to start afresh"}};
+  }
+  if (options_.init_fn) options_.init_fn();
+  return result;
+}
+
+// A checkpoint that a kill kept out of the list belongs to this run once it was restored. An older file that was not
+// listed stays unmanaged.
+void CheckpointManager::Impl::adopt(const Entry& restored) {
+  const auto is_older = [&](const Entry& entry) { return entry.number > restored.number; };
+  if (in_list(restored.file) || std::ranges::any_of(entries_, is_older)) return;
+  Entry entry = restored;
+  entry.time = now();
+  entries_.push_back(std::move(entry));
+}
+
+}  // namespace ckpt

@@ -1,0 +1,43 @@
+// Which checkpoints are kept: a function of the list and the rules alone, without input or output.
+#pragma once
+
+#include "manager/facts.hpp"
+#include "manager/state.hpp"
+
+#include <ckpt/manager.hpp>
+
+#include <string>
+#include <vector>
+
+namespace ckpt::manager {
+
+struct Candidate {
+  Entry entry;
+  Facts facts;
+  bool pinned = false;
+};
+
+struct Verdict {
+  bool keep = true;
+  /// What the entry becomes when it is kept.
+  Standing standing = Standing::active;
+  std::vector<std::string> reasons;
+};
+
+struct RetentionPlan {
+  std::vector<Verdict> verdicts;  ///< one for each candidate, in their order
+  double last_preserved = 0;
+};
+
+/// Whether a rule asks for steps or metrics, so that candidates need their facts.
+bool needs_facts(const ManagerOptions& options);
+
+/// `candidates` are oldest first. The last one is kept whatever the rules say, and so is one whose facts could not be
+/// read when a rule needs them.
+RetentionPlan plan_retention(const std::vector<Candidate>& candidates, const ManagerOptions& options,
+                             double last_preserved);
+
+/// Indexes of the candidates that have the metric, best first.
+std::vector<std::size_t> ranking(const std::vector<Candidate>& candidates, std::string_view metric, Better better);
+
+}  // namespace ckpt::manager
