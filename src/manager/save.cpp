@@ -10,6 +10,7 @@
 #include <ckpt/error.hpp>
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <span>
 #include <utility>
@@ -154,19 +155,16 @@ void CheckpointManager::Impl::write_state(const manager::State& state, bool dura
 // Files that were to be removed and are still there go back into the list, for the next sweep to judge.
 void CheckpointManager::Impl::reclaim() {
   const manager::Deletions::Outcome outcome = deletions_.take_outcome();
-  const auto is = [](const std::string& file) { return [&file](const Entry& entry) { return entry.file == file; }; };
   for (const std::string& file : outcome.removed) {
-    std::erase_if(leaving_, is(file));
+    std::erase_if(leaving_, [&](const Entry& entry) { return entry.file == file; });
     written_.erase(file);
     facts_.erase(file);
   }
+  const std::set<std::string> left{outcome.left.begin(), outcome.left.end()};
   manager::Entries back;
-  for (const std::string& file : outcome.left) {
-    const auto found = std::ranges::find_if(leaving_, is(file));
-    if (found == leaving_.end()) continue;
-    back.push_back(*found);
-    leaving_.erase(found);
-  }
+  std::ranges::copy_if(leaving_, std::back_inserter(back),
+                       [&](const Entry& entry) { return left.contains(entry.file); });
+  std::erase_if(leaving_, [&](const Entry& entry) { return left.contains(entry.file); });
   entries_.insert(entries_.begin(), back.begin(), back.end());
 }
 
