@@ -19,5 +19,6 @@
 #include <ckpt/trackable.hpp>
 #include <ckpt/variable.hpp>
 #include <ckpt/version.hpp>
+#include <ckpt/watch.hpp>
 #include <ckpt/weights.hpp>
 #include <ckpt/writer.hpp>
