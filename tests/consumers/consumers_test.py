@@ -17,15 +17,6 @@ import tempfile
 from pathlib import Path
 
 PROGRAMS = ["save", "load", "resume"]
-GUIDE_PRINTS = """\
-step 1000
-the same random numbers
-2 matched, 0 mismatched, 2 missing, 0 extra
-new: head/bias
-new: head/kernel
-50 weights
-loss 0.25
-"""
 HERE = Path(__file__).resolve().parent
 
 
@@ -92,6 +83,19 @@ def readme(root):
     print("README.md shows", ", ".join(PROGRAMS))
 
 
+GUIDE_SAYS = """\
+step 1000
+the same random numbers
+2 matched, 0 mismatched, 2 missing, 0 extra
+new: head/bias
+new: head/kernel
+"runs/kept/ckpt-1.ckpt" stays: among the newest 3 (max_to_keep)
+evaluated ckpt-100.ckpt
+50 weights
+loss 0.25
+"""
+
+
 def guide(root, program):
     """The snippets of docs/guide.md stand in guide.cpp, indented or not, and the program runs."""
     code = " ".join((HERE / "guide.cpp").read_text(encoding="utf-8").split())
@@ -102,7 +106,7 @@ def guide(root, program):
         if " ".join(snippet.split()) not in code:
             sys.exit(f"tests/consumers/guide.cpp lacks this snippet of docs/guide.md:\n{snippet}")
     with tempfile.TemporaryDirectory(prefix="ckpt-guide-") as folder:
-        expect(run([program, folder]), GUIDE_PRINTS)
+        expect(run([program, folder]), GUIDE_SAYS)
     print(len(snippets), "snippets compared, compiled and run")
 
 

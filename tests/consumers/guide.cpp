@@ -3,8 +3,10 @@
 #include <ckpt/ckpt.hpp>
 
 #include <array>
+#include <chrono>
 #include <filesystem>
 #include <iostream>
+#include <optional>
 #include <random>
 #include <span>
 #include <sstream>
@@ -120,6 +122,59 @@ void save_in_background() {
   // clang-format on
 }
 
+void keep() {
+  ckpt::Variable<std::int64_t> step{0};
+  ckpt::Checkpoint checkpoint{{"step", step}};
+  // clang-format off
+  ckpt::CheckpointManager manager{
+      checkpoint,
+      "runs/kept",
+      {.max_to_keep = 3,
+       .keep_time_grid_hours = 24,                                 // the first of each day
+       .keep_every_n_steps = 10'000,                               // the first at or after each multiple
+       .keep_best = {{.metric = "val_loss", .count = 2}},          // .better = ckpt::Better::higher for an accuracy
+       .step_counter = step}};
+
+  manager.save({.writer = {.metrics = {{"val_loss", 0.25}}}});
+
+  manager.pin(1);                                                  // until unpin(1), whatever the rules say
+  for (const ckpt::RetentionDecision& decision : manager.retention_plan()) {
+    std::cout << decision.file << (decision.keep ? " stays: " : " goes: ") << decision.reasons.front() << '\n';
+  }
+  const std::optional<std::filesystem::path> best = manager.best("val_loss");
+  // clang-format on
+  std::cout << "best " << best->string() << '\n';
+}
+
+void by_steps() {
+  ckpt::Variable<std::int64_t> step{0};
+  ckpt::Checkpoint checkpoint{{"step", step}};
+  // clang-format off
+  ckpt::CheckpointManager manager{checkpoint, "runs/steps", {.step_counter = step, .checkpoint_interval = 100}};
+  for (step = 0; step < 1000; ++step) {
+    const ckpt::SaveResult saved = manager.save();                 // at steps 0, 100, 200, ...
+    if (!saved) std::cout << saved.explanation << '\n';
+  }
+  manager.save({.check_interval = false});                         // now, unless this very step was saved
+  // clang-format on
+}
+
+struct Enough {};
+
+void evaluate(const ckpt::Reader& reader) {
+  std::cout << "evaluated " << reader.path().filename().string() << '\n';
+  throw Enough{};  // the training of this guide has ended: there will be no other
+}
+
+void follow() try {
+  // clang-format off
+  for (const std::filesystem::path& path : ckpt::NewCheckpoints{"runs/toy", {.timeout = std::chrono::minutes{30}}}) {
+    evaluate(ckpt::Reader::open(path));
+  }
+  // clang-format on
+} catch (const Enough&) {
+}
+
 void restore() {
   ckpt::Variable<std::int64_t> step{0};
   ckpt::Checkpoint checkpoint{{"step", step}};
@@ -224,6 +279,8 @@ void metadata() {
 int main(int argc, char** argv) {
   if (argc != 2) return 2;
   std::filesystem::current_path(argv[1]);  // an empty directory
+  std::ostringstream words;
+  std::streambuf* const out = std::cout.rdbuf();
   try {
     resume();
     save_in_background();
@@ -231,10 +288,17 @@ int main(int argc, char** argv) {
     state();
     fine_tune();
     weights();
+    std::cout.rdbuf(words.rdbuf());
+    keep();
+    by_steps();
+    std::cout.rdbuf(out);
+    std::cout << words.str().substr(0, words.str().find('\n')) << '\n';
+    follow();
     write();
     infer();
     metadata();
   } catch (const ckpt::Error& error) {
+    std::cout.rdbuf(out);
     std::cerr << error.what() << '\n';
     return 1;
   }

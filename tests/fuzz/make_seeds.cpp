@@ -53,8 +53,14 @@ int main(int count, char** arguments) {
   write_file(folder / "fuzz_zstd" / "smooth", zstd_input(smooth_bytes(5000, 1)));
   write_file(folder / "fuzz_zstd" / "random", zstd_input(random_bytes(300, 1)));
   std::filesystem::create_directories(folder / "fuzz_state");
-  const manager::Entries entries{{"test-1.ckpt", 1, 1'700'000'000.25}, {"test-12.ckpt", 12, 1'700'000'060}};
-  write_file(folder / "fuzz_state" / "two", manager::format_state(entries));
+  using manager::Standing;
+  const manager::Entries two{{"test-1.ckpt", 1, 1'700'000'000.25, Standing::active},
+                             {"test-12.ckpt", 12, 1'700'000'060, Standing::active}};
+  const manager::Entries kinds{{"test-1.ckpt", 1, 1'699'996'400.5, Standing::preserved},
+                               {"test-7.ckpt", 7, 1'700'000'000.25, Standing::held},
+                               {"test-12.ckpt", 12, 1'700'000'060, Standing::active}};
+  write_file(folder / "fuzz_state" / "two", manager::format_state({two, std::nullopt}));
+  write_file(folder / "fuzz_state" / "kinds", manager::format_state({kinds, 1'699'996'400.5}));
   write_file(folder / "fuzz_state" / "none", manager::format_state({}));
   write_file(folder / "fuzz_state" / "name", "test-51.ckpt");
 }

@@ -74,9 +74,13 @@ TEST_CASE("numbers of the caller's own", "[manager][testCustomNumbering]") {
     CHECK(run.save(step).path == dir / ("run/ckpt-" + std::to_string(step) + ".ckpt"));
   }
   CHECK(run.checkpoint.save_counter().value() == 5);
+  Variable<std::int64_t> number{8};
+  CHECK(*run.manager.save(number).path == dir / "run/ckpt-8.ckpt");
+  CHECK(number.value() == 8);
   CHECK(run.save(32).path == dir / "run/ckpt-32.ckpt");
   CHECK(run.manager.latest() == dir / "run/ckpt-32.ckpt");
   CHECK(checkpoints_in(dir / "run") == Paths{"ckpt-32.ckpt", "ckpt-8.ckpt"});
+  CHECK(run.manager.checkpoints() == std::vector{dir / "run/ckpt-8.ckpt", dir / "run/ckpt-32.ckpt"});
   CKPT_CHECK_CODE(ErrorCode::invalid_argument, run.save(-1));
 }
 
@@ -186,6 +190,31 @@ TEST_CASE("names of files", "[manager][testCustomCheckpointPrefix]") {
   CHECK(manager.save().path == dir / "two words-7-1.ckpt");
   CHECK(latest_checkpoint(dir.path(), "two words-7") == dir / "two words-7-1.ckpt");
   CHECK(!latest_checkpoint(dir.path(), "two words"));
+}
+
+TEST_CASE("a relative directory", "[manager][testRelativePath]") {
+  TempDir dir;
+  const std::filesystem::path before = std::filesystem::current_path();
+  std::filesystem::current_path(dir.path());
+  {
+    Run run{"train"};
+    for (int i = 0; i < 3; ++i) {
+      run.value = static_cast<float>(i);
+      run.save(i);
+    }
+    CHECK(run.manager.latest() == "train/ckpt-2.ckpt");
+    CHECK(latest_checkpoint("train") == "train/ckpt-2.ckpt");
+    run.manager.pin("train/ckpt-0.ckpt");
+    // What was opened stays what it was.
+    std::filesystem::current_path(before);
+    CHECK(run.save(3).path == "train/ckpt-3.ckpt");
+    run.manager.pin("train/ckpt-1.ckpt");
+  }
+  CHECK(std::filesystem::exists(dir / "train/ckpt-3.ckpt"));
+  CHECK(std::filesystem::exists(dir / "train/ckpt-1.ckpt.pin"));
+  Run run{dir / "train"};
+  CHECK(run.manager.restore_or_initialize().path == dir / "train/ckpt-3.ckpt");
+  CHECK(run.value.value() == 2);
 }
 
 TEST_CASE("one manager a directory", "[manager][lock]") {
