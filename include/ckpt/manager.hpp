@@ -24,7 +24,8 @@ struct ManagerOptions {
   /// kept so. It leaves the list of checkpoints and is kept for ever. Gaps drift: the next is counted from the one
   /// kept.
   std::optional<double> keep_every_n_hours = {};
-  /// The first of each period of so many hours, counted from 1970 UTC: 24 keeps one a day. Does not drift.
+  /// The first of each period of so many hours, counted from 1970 UTC, by the time in the file: 24 keeps one a day.
+  /// Does not drift.
   std::optional<double> keep_time_grid_hours = {};
   /// The first at or after each positive multiple of so many steps, by the step recorded with the checkpoint.
   std::optional<std::int64_t> keep_every_n_steps = {};
@@ -42,7 +43,8 @@ struct ManagerOptions {
   std::optional<std::int64_t> last_checkpoint_step = {};
   /// Called by restore_or_initialize() when there is nothing to restore.
   std::function<void()> init_fn = {};
-  /// Seconds since 1970 UTC, for tests; empty: the system's clock. Called on the thread that calls the manager.
+  /// Seconds since 1970 UTC, for tests; empty: the system's clock. Also the time that is recorded in a file, unless
+  /// WriterOptions::created_ns says another. Called on the thread that calls the manager.
   std::function<double()> clock = {};
 
   // GCC 12 warns of programs that give a member after `save` by a call.

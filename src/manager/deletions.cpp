@@ -2,13 +2,23 @@
 
 #include "base/log.hpp"
 
-#include <ckpt/error.hpp>
-
 #include <algorithm>
+#include <exception>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
 namespace ckpt::manager {
+namespace {
+
+void warn(std::string_view what, const std::exception& error) noexcept {
+  try {
+    base::log(LogLevel::warning, std::string{what} + error.what());
+  } catch (const std::exception&) {  // no memory for the line
+  }
+}
+
+}  // namespace
 
 Deletions::~Deletions() {
   if (thread_.joinable()) thread_.join();
@@ -34,16 +44,14 @@ void Deletions::schedule(const std::vector<std::string>& files, bool durable) {
 void Deletions::cancel(const std::string& file) {
   std::unique_lock lock{mutex_};
   if (const auto found = std::ranges::find(queue_, file); found != queue_.end()) {
-    queue_.erase(found);
-    outcome_.left.push_back(file);
+    outcome_.left.splice(outcome_.left.end(), queue_, found);
   }
-  changed_.wait(lock, [&] { return current_ != file; });
+  changed_.wait(lock, [&] { return current_.empty() || current_.front() != file; });
 }
 
 void Deletions::cancel_all() {
   std::unique_lock lock{mutex_};
-  outcome_.left.insert(outcome_.left.end(), queue_.begin(), queue_.end());
-  queue_.clear();
+  outcome_.left.splice(outcome_.left.end(), queue_);
   changed_.wait(lock, [&] { return current_.empty(); });
 }
 
@@ -57,7 +65,7 @@ Deletions::Outcome Deletions::take_outcome() {
   return std::exchange(outcome_, {});
 }
 
-void Deletions::run() {
+void Deletions::run() noexcept {
   std::unique_lock lock{mutex_};
   while (!queue_.empty() || durable_) {
     if (queue_.empty()) {
@@ -67,35 +75,33 @@ void Deletions::run() {
       lock.lock();
       continue;
     }
-    current_ = std::move(queue_.front());
-    queue_.pop_front();
-    const std::string file = current_;
+    current_.splice(current_.end(), queue_, queue_.begin());
     lock.unlock();
-    const bool removed = remove(file);
+    const bool removed = remove(current_.front());  // only this thread changes it
     lock.lock();
-    (removed ? outcome_.removed : outcome_.left).push_back(file);
-    current_.clear();
+    std::list<std::string>& to = removed ? outcome_.removed : outcome_.left;
+    to.splice(to.end(), current_);
     changed_.notify_all();
   }
   running_ = false;
   changed_.notify_all();
 }
 
-bool Deletions::remove(const std::string& file) const {
+bool Deletions::remove(const std::string& file) const noexcept {
   try {
     directory_.remove(file);  // one that is gone already is as good
     return true;
-  } catch (const Error& error) {
-    base::log(LogLevel::warning, std::string{"an old checkpoint could not be removed: "} + error.what());
+  } catch (const std::exception& error) {
+    warn("an old checkpoint could not be removed: ", error);
     return false;
   }
 }
 
-void Deletions::sync() const {
+void Deletions::sync() const noexcept {
   try {
     directory_.sync();
-  } catch (const Error& error) {
-    base::log(LogLevel::warning, std::string{"after checkpoints were removed: "} + error.what());
+  } catch (const std::exception& error) {
+    warn("after checkpoints were removed: ", error);
   }
 }
 

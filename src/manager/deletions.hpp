@@ -4,7 +4,7 @@
 #include "os/directory.hpp"
 
 #include <condition_variable>
-#include <deque>
+#include <list>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -35,21 +35,22 @@ class Deletions {
 
   /// What has come of files that were scheduled, each once.
   struct Outcome {
-    std::vector<std::string> removed;
-    std::vector<std::string> left;  ///< taken back, or not removable
+    std::list<std::string> removed;
+    std::list<std::string> left;  ///< taken back, or not removable
   };
   Outcome take_outcome();
 
  private:
-  void run();
-  bool remove(const std::string& file) const;
-  void sync() const;
+  void run() noexcept;
+  bool remove(const std::string& file) const noexcept;
+  void sync() const noexcept;
 
   const os::Directory& directory_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<std::string> queue_;
-  std::string current_;  // being removed; empty when none is
+  // Names go from list to list by their nodes: the thread needs no memory, so it cannot fail.
+  std::list<std::string> queue_;
+  std::list<std::string> current_;  // the one that is being removed
   bool durable_ = false;
   bool running_ = false;
   Outcome outcome_;

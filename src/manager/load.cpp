@@ -93,8 +93,9 @@ void settle_times(State& state, double now) {
     last = now;
   }
   for (Entry& entry : state.entries) {
+    if (entry.standing != Standing::active) continue;
     entry.time = std::min(entry.time, now);
-    if (entry.standing == Standing::active && entry.time <= last) entry.standing = Standing::preserved;
+    if (entry.time <= last) entry.standing = Standing::preserved;
   }
 }
 

@@ -88,7 +88,9 @@ class Planner {
     if (!options_.keep_time_grid_hours) return;
     std::set<double> seen;
     for (std::size_t i = 0; i < candidates_.size(); ++i) {
-      if (!seen.insert(std::floor(entry(i).time / (*options_.keep_time_grid_hours * kSecondsPerHour))).second) continue;
+      // The time in the file is the same after a restart, and when a clock went back.
+      const double time = candidates_[i].facts.created.value_or(entry(i).time);
+      if (!seen.insert(std::floor(time / (*options_.keep_time_grid_hours * kSecondsPerHour))).second) continue;
       want(i,
            "the first of its period of " + text_of(*options_.keep_time_grid_hours) + " hours (keep_time_grid_hours)");
     }
@@ -119,7 +121,9 @@ class Planner {
 
 }  // namespace
 
-bool needs_facts(const ManagerOptions& options) { return options.keep_every_n_steps || !options.keep_best.empty(); }
+bool needs_facts(const ManagerOptions& options) {
+  return options.keep_every_n_steps || options.keep_time_grid_hours || !options.keep_best.empty();
+}
 
 RetentionPlan plan_retention(const std::vector<Candidate>& candidates, const ManagerOptions& options,
                              double last_preserved) {

@@ -29,7 +29,7 @@ struct RetentionPlan {
   double last_preserved = 0;
 };
 
-/// Whether a rule asks for steps or metrics, so that candidates need their facts.
+/// Whether a rule asks for steps, metrics or times of creation, so that candidates need their facts.
 bool needs_facts(const ManagerOptions& options);
 
 /// `candidates` are oldest first. The last one is kept whatever the rules say, and so is one whose facts could not be

@@ -10,6 +10,7 @@
 #include <ckpt/error.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <limits>
 #include <span>
@@ -19,6 +20,15 @@ namespace ckpt {
 
 using manager::Entry;
 using manager::Standing;
+
+namespace {
+
+std::optional<std::int64_t> nanoseconds_of(double seconds) {
+  if (std::abs(seconds) > 9e9) return std::nullopt;  // a clock of a test
+  return static_cast<std::int64_t>(seconds * 1e9);
+}
+
+}  // namespace
 
 SaveResult CheckpointManager::Impl::save(const SaveRequest& request) {
   if (request.number && *request.number < 0) {
@@ -30,6 +40,7 @@ SaveResult CheckpointManager::Impl::save(const SaveRequest& request) {
   const std::optional<std::int64_t> step =
       options_.step_counter ? std::optional{options_.step_counter.value()} : std::nullopt;
   if (!options.writer.step) options.writer.step = step;
+  if (!options.writer.created_ns) options.writer.created_ns = nanoseconds_of(now());
   SaveResult result = write(request.number, std::move(options));
   last_step_ = step;  // not before: a save that failed may be tried again at once
   return result;

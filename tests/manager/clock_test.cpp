@@ -183,7 +183,7 @@ TEST_CASE("hours go on when the state was lost", "[manager][clock][state]") {
     for (int i = 0; i < 4; ++i) run.save();
   }
   std::filesystem::remove(dir / "ckpt.state");
-  Run run{dir.path(), hourly(clock, 2, 1)};  // the times are those in the files: moments apart
+  Run run{dir.path(), hourly(clock, 2, 1)};  // with the times in the files: all the same
   REQUIRE(run.manager.restore_or_initialize());
   CHECK(shown(run.manager) == Paths{"ckpt-3.ckpt", "ckpt-4.ckpt"});
   run.save();

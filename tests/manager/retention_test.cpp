@@ -135,6 +135,26 @@ TEST_CASE("a grid of times does not drift", "[manager][retention][grid]") {
   CHECK(contains(line_of(run->manager, 8), "the first of its period of 6 hours (keep_time_grid_hours)"));
 }
 
+TEST_CASE("a clock that goes back costs nothing that the grid kept", "[manager][retention][grid]") {
+  TempDir dir;
+  Clock clock;
+  const ManagerOptions options{.max_to_keep = 1, .keep_time_grid_hours = 1, .clock = clock.function()};
+  {
+    Run run{dir.path(), options};
+    for (int i = 1; i <= 4; ++i) {
+      clock.set_hours(10 + i);
+      run.save();
+    }
+  }
+  clock.set_hours(5);
+  Run run{dir.path(), options};
+  REQUIRE(run.manager.restore_or_initialize());
+  run.save();
+  run.save();
+  run.save();
+  CHECK(numbers_in(dir.path()) == Numbers{1, 2, 3, 4, 5, 7});
+}
+
 TEST_CASE("a pin keeps a checkpoint, over restarts and without a state", "[manager][retention][pin]") {
   TempDir dir;
   {
