@@ -191,6 +191,27 @@ TEST_CASE("hours go on when the state was lost", "[manager][clock][state]") {
   CHECK(checkpoints_in(dir.path()) == Paths{"ckpt-1.ckpt", "ckpt-2.ckpt", "ckpt-5.ckpt", "ckpt-6.ckpt"});
 }
 
+TEST_CASE("hours go on when the state was lost and all files are adopted", "[manager][clock][adopt]") {
+  TempDir dir;
+  const Clock clock;
+  {
+    Run run{dir.path(), {.max_to_keep = std::nullopt, .clock = clock.function()}};
+    for (int i = 1; i <= 4; ++i) {
+      clock.set_hours(i);
+      run.save();
+    }
+  }
+  std::filesystem::remove(dir / "ckpt.state");
+  clock.set_hours(5);
+  ManagerOptions options = hourly(clock, 1, 2);
+  options.adopt = true;
+  Run run{dir.path(), options};
+  CHECK(shown(run.manager).size() == 4);
+  REQUIRE(run.manager.restore_or_initialize());
+  run.save();
+  CHECK(checkpoints_in(dir.path()) == Paths{"ckpt-3.ckpt", "ckpt-5.ckpt"});
+}
+
 TEST_CASE("hours that make no sense are refused", "[manager][clock]") {
   TempDir dir;
   for (const double hours : {0.0, -1.0, std::numeric_limits<double>::infinity()}) {

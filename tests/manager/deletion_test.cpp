@@ -107,6 +107,7 @@ TEST_CASE("a save does not wait for what it removes", "[manager][deletion]") {
   CHECK(run.manager.checkpoints() == files(dir, {5}));
   CHECK(run.manager.save(6).path == dir / "ckpt-6.ckpt");
   CHECK(checkpoints_in(dir.path()).size() == 6);
+  for (int i = 1; i <= 6; ++i) CHECK(contains(state_in(dir.path()), " ckpt-" + std::to_string(i) + ".ckpt\n"));
   gate.open();
   run.manager.wait_for_deletions();
   CHECK(checkpoints_in(dir.path()) == Paths{"ckpt-1.ckpt", "ckpt-6.ckpt"});
@@ -197,6 +198,7 @@ TEST_CASE("a restore stops removals: the newest that is whole may be among them"
   CHECK(result.skipped.size() == 1);
   CHECK(result.path == dir / "ckpt-4.ckpt");
   CHECK(run.value.value() == 4);
+  run.manager.wait_for_deletions();
   CHECK(checkpoints_in(dir.path()).size() == 5);
 }
 
