@@ -9,6 +9,7 @@
 #include <ckpt/error.hpp>
 
 #include <algorithm>
+#include <ranges>
 #include <utility>
 
 namespace ckpt::manager {
@@ -41,9 +42,9 @@ double oldest_time(const Entries& entries, double otherwise) {
 
 // A file that does not say its time gets that of the one after it.
 void read_times(const os::Directory& directory, Entries& entries, double now) {
-  for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) {
-    now = std::min(now, read_facts(directory.path() / entry->file).created.value_or(now));
-    entry->time = now;
+  for (Entry& entry : std::views::reverse(entries)) {
+    now = std::min(now, read_facts(directory.path() / entry.file).created.value_or(now));
+    entry.time = now;
   }
 }
 

@@ -35,7 +35,7 @@ void require_at_least_one(const std::optional<Number>& value, const char* proble
 }
 
 void require_hours(const std::optional<double>& hours, const char* problem) {
-  if (hours && !(std::isfinite(*hours) && *hours > 0)) refuse(problem, std::to_string(*hours));
+  if (hours && (!std::isfinite(*hours) || *hours <= 0)) refuse(problem, std::to_string(*hours));
 }
 
 ManagerOptions checked(ManagerOptions options) {

@@ -141,6 +141,7 @@ std::vector<std::size_t> ranking(const std::vector<Candidate>& candidates, std::
     return a.first != b.first ? a.first < b.first : a.second > b.second;  // of equal ones the newer
   });
   std::vector<std::size_t> ranks;
+  ranks.reserve(values.size());
   for (const auto& value : values) ranks.push_back(value.second);
   return ranks;
 }
