@@ -14,6 +14,7 @@
 #include <ckpt/reader.hpp>
 #include <ckpt/restore.hpp>
 #include <ckpt/retention.hpp>
+#include <ckpt/session.hpp>
 #include <ckpt/shape.hpp>
 #include <ckpt/tensor.hpp>
 #include <ckpt/trackable.hpp>

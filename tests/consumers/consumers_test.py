@@ -85,6 +85,7 @@ def readme(root):
 
 GUIDE_SAYS = """\
 step 1000
+best at step 550
 the same random numbers
 2 matched, 0 mismatched, 2 missing, 0 extra
 new: head/bias

@@ -175,6 +175,31 @@ void follow() try {
 } catch (const Enough&) {
 }
 
+double validate(const Net& /*net*/) { return 0.5; }
+
+void session() {
+  Net net;
+  Adam adam;
+  ckpt::Variable<std::int64_t> step{0};
+  ckpt::Checkpoint checkpoint{{"step", step}, {"net", net}};
+  // clang-format off
+  ckpt::TrainingSession session{
+      checkpoint,
+      step,
+      "runs/session",
+      {.save_steps = 100,
+       .max_steps = 1000,
+       .early_stopping = ckpt::EarlyStopping{.metric = "loss", .patience = 10, .min_change = 1e-4}}};
+  while (session.next()) {  // saves when it is time to
+    train_step(net, adam);
+    ++step;
+    if (step % 50 == 0) session.report({{"loss", validate(net)}});
+  }
+  session.finish();         // saves the last step, then restores the best
+  // clang-format on
+  std::cout << "best at step " << step << '\n';
+}
+
 void restore() {
   ckpt::Variable<std::int64_t> step{0};
   ckpt::Checkpoint checkpoint{{"step", step}};
@@ -285,6 +310,7 @@ int main(int argc, char** argv) {
     resume();
     save_in_background();
     restore();
+    session();
     state();
     fine_tune();
     weights();

@@ -38,6 +38,7 @@ PUBLIC_LAYER = {
     "ckpt/weights.hpp": "graph",
     "ckpt/manager.hpp": "manager",
     "ckpt/retention.hpp": "manager",
+    "ckpt/session.hpp": "manager",
     "ckpt/watch.hpp": "manager",
     "ckpt/ckpt.hpp": "manager",
 }

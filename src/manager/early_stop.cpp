@@ -1,0 +1,64 @@
+#include "manager/early_stop.hpp"
+
+#include "graph/access.hpp"
+#include "graph/objects.hpp"
+#include "graph/save.hpp"
+
+#include <ckpt/error.hpp>
+
+#include <cmath>
+#include <limits>
+#include <string>
+#include <utility>
+
+namespace ckpt::manager {
+namespace {
+
+constexpr const char* kName = "early_stopping";
+
+EarlyStopping checked(const EarlyStopping& options) {
+  const auto refuse = [](const char* problem, std::string found) {
+    throw Error{ErrorCode::invalid_argument, {.problem = problem, .found = std::move(found)}};
+  };
+  if (options.metric.empty()) refuse("early stopping needs the name of a metric", {});
+  if (options.patience < 1) {
+    refuse("the patience of early stopping must be at least 1", std::to_string(options.patience));
+  }
+  if (!(std::isfinite(options.min_change) && options.min_change >= 0)) {
+    refuse("min_change of early stopping must be 0 or more", std::to_string(options.min_change));
+  }
+  return options;
+}
+
+Variable<double> state_in(const Checkpoint& checkpoint) {
+  const Shape shape{2};
+  const auto& state = graph::Access::state(checkpoint);
+  if (!state) throw Error{ErrorCode::invalid_argument, {.problem = "the Checkpoint was moved from"}};
+  const auto root = graph::require_root(*state);
+  if (const auto existing = graph::as_variable(root->child(kName))) {
+    if (existing->dtype == DType::f64 && existing->shape == shape) {
+      return Variable<double>{graph::Access::variable(existing)};
+    }
+  }
+  return Variable<double>{graph::Access::variable(
+      graph::create_variable(*root, kName, DType::f64, shape, [](const std::shared_ptr<graph::VariableNode>& node) {
+        Variable<double>{graph::Access::variable(node)}.mutable_values()[0] = std::numeric_limits<double>::quiet_NaN();
+      }))};
+}
+
+}  // namespace
+
+EarlyStop::EarlyStop(Checkpoint& checkpoint, const EarlyStopping& options)
+    : options_{checked(options)}, state_{state_in(checkpoint)} {}
+
+bool EarlyStop::improves(double value) {
+  const double best = state_.values()[0];
+  const double gain = options_.better == Better::lower ? best - value : value - best;
+  const bool better = !std::isnan(value) && (std::isnan(best) || gain > options_.min_change);
+  const auto state = state_.mutable_values();
+  if (better) state[0] = value;
+  state[1] = better ? 0 : state[1] + 1;
+  return better;
+}
+
+}  // namespace ckpt::manager

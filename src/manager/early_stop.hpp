@@ -1,0 +1,27 @@
+// Whether a metric still becomes better.
+#pragma once
+
+#include <ckpt/session.hpp>
+
+namespace ckpt::manager {
+
+/// Its state is a variable of the checkpoint, so that a resumed run goes on waiting where it stopped. The checkpoint
+/// keeps that variable when this object is gone, and another object goes on with it.
+class EarlyStop {
+ public:
+  /// Throws invalid_argument for bad options, already_exists when the checkpoint has something else as
+  /// `early_stopping`.
+  EarlyStop(Checkpoint& checkpoint, const EarlyStopping& options);
+
+  /// Whether this value is better than all before; counts it as one without an improvement otherwise. NaN never is.
+  bool improves(double value);
+
+  /// Whether patience is at its end.
+  bool is_over() const { return state_.values()[1] >= options_.patience; }
+
+ private:
+  EarlyStopping options_;
+  Variable<double> state_;  // the best value so far, NaN for none; reports since then
+};
+
+}  // namespace ckpt::manager

@@ -1,0 +1,190 @@
+#include "manager/early_stop.hpp"
+#include "os/stop_signals.hpp"
+
+#include <ckpt/error.hpp>
+#include <ckpt/session.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <string>
+#include <utility>
+
+namespace ckpt {
+namespace {
+
+constexpr double kSaveSeconds = 600;
+
+[[noreturn]] void refuse(std::string problem, std::string found = {}) {
+  throw Error{ErrorCode::invalid_argument, {.problem = std::move(problem), .found = std::move(found)}};
+}
+
+SessionOptions checked(SessionOptions options) {
+  if (options.save_seconds && options.save_steps) refuse("a session saves by seconds or by steps, not by both");
+  if (options.save_seconds && !(std::isfinite(*options.save_seconds) && *options.save_seconds >= 0)) {
+    refuse("save_seconds must be 0 or more", std::to_string(*options.save_seconds));
+  }
+  if (options.save_steps && *options.save_steps < 1) {
+    refuse("save_steps must be at least 1", std::to_string(*options.save_steps));
+  }
+  if (!options.save_seconds && !options.save_steps) options.save_seconds = kSaveSeconds;
+  if (options.manager.checkpoint_interval) refuse("a session saves by save_steps, and not by checkpoint_interval");
+  if (std::ranges::find(options.listeners, nullptr) != options.listeners.end()) refuse("a listener is null");
+  return options;
+}
+
+ManagerOptions manager_options(const SessionOptions& options, const Variable<std::int64_t>& step) {
+  ManagerOptions result = options.manager;
+  result.step_counter = step;
+  if (options.early_stopping && options.early_stopping->restore_best) {
+    result.keep_best.push_back({options.early_stopping->metric, 1, options.early_stopping->better});
+  }
+  return result;
+}
+
+}  // namespace
+
+class TrainingSession::Impl {
+ public:
+  Impl(Checkpoint& checkpoint, const Variable<std::int64_t>& step, const std::filesystem::path& directory,
+       SessionOptions options)
+      : checkpoint_{checkpoint}, step_{step}, options_{checked(std::move(options))} {
+    if (!step_) refuse("a session needs the program's step, and this handle is empty");
+    if (options_.early_stopping) early_stop_.emplace(checkpoint, *options_.early_stopping);
+    manager_.emplace(checkpoint, directory, manager_options(options_, step));
+    restored_ = manager_->restore_or_initialize();
+    if (restored_) saved_step_ = step_.value();
+    note_save();
+    if (options_.handle_signals) signals_.emplace();
+  }
+
+  bool next();
+  void report(std::vector<Metric> metrics);
+  std::filesystem::path save();
+  void finish();
+  void stop(StopReason reason) {
+    if (reason_ == StopReason::none) reason_ = reason;
+  }
+  StopReason reason() const { return reason_ == StopReason::none && signal() ? StopReason::signal : reason_; }
+  std::optional<int> signal() const {
+    return signals_ && signals_->caught() != 0 ? std::optional{signals_->caught()} : std::nullopt;
+  }
+  const RestoreResult& restored() const noexcept { return restored_; }
+  CheckpointManager& manager() noexcept { return *manager_; }
+
+ private:
+  double now() const;
+  void note_save();
+  bool is_due() const;
+
+  Checkpoint& checkpoint_;
+  Variable<std::int64_t> step_;
+  SessionOptions options_;
+  std::optional<manager::EarlyStop> early_stop_;
+  std::optional<CheckpointManager> manager_;
+  RestoreResult restored_;
+  std::optional<os::StopSignals> signals_;
+  StopReason reason_ = StopReason::none;
+  bool begun_ = false;
+  bool finished_ = false;
+  std::optional<std::int64_t> saved_step_;
+  double timer_seconds_ = 0;  // of the last save, or the start
+  std::int64_t timer_step_ = 0;
+  std::vector<Metric> metrics_;
+  std::int64_t metrics_step_ = 0;
+};
+
+double TrainingSession::Impl::now() const {
+  if (options_.manager.clock) return options_.manager.clock();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+void TrainingSession::Impl::note_save() {
+  timer_seconds_ = now();
+  timer_step_ = step_.value();
+}
+
+bool TrainingSession::Impl::is_due() const {
+  if (!options_.checkpoints || saved_step_ == step_.value()) return false;
+  if (!saved_step_) return true;  // the start of a new run
+  if (options_.save_steps) return step_.value() - timer_step_ >= *options_.save_steps;
+  return now() - timer_seconds_ >= *options_.save_seconds;
+}
+
+bool TrainingSession::Impl::next() {
+  if (finished_) return false;
+  if (!begun_) {
+    // As Estimator: a run that has its steps does not begin again.
+    if (options_.max_steps && restored_ && step_.value() >= *options_.max_steps) stop(StopReason::max_steps);
+    begun_ = true;
+    for (const auto& listener : options_.listeners) listener->begin();
+  }
+  if (options_.max_steps && step_.value() >= *options_.max_steps) stop(StopReason::max_steps);
+  if (signal()) {
+    stop(StopReason::signal);
+    if (options_.checkpoints && saved_step_ != step_.value()) save();
+  } else if (is_due()) {
+    save();
+  }
+  return reason_ == StopReason::none;
+}
+
+std::filesystem::path TrainingSession::Impl::save() {
+  const std::int64_t step = step_.value();
+  for (const auto& listener : options_.listeners) listener->before_save(step);
+  SaveOptions options = options_.manager.save;
+  if (metrics_step_ == step) {
+    options.writer.metrics.insert(options.writer.metrics.end(), metrics_.begin(), metrics_.end());
+  }
+  SaveResult result = manager_->save({.number = step, .options = std::move(options)});
+  saved_step_ = step;
+  note_save();
+  for (const auto& listener : options_.listeners) {
+    if (listener->after_save(step, *result.path)) stop(StopReason::listener);
+  }
+  return *std::move(result.path);
+}
+
+void TrainingSession::Impl::report(std::vector<Metric> metrics) {
+  const std::int64_t step = step_.value();
+  if (metrics_step_ != step) metrics_.clear();
+  metrics_step_ = step;
+  metrics_.insert(metrics_.end(), metrics.begin(), metrics.end());
+  if (!early_stop_) return;
+  for (const Metric& metric : metrics) {
+    if (metric.name != options_.early_stopping->metric) continue;
+    if (early_stop_->improves(metric.value)) {
+      if (options_.early_stopping->restore_best) save();
+    } else if (early_stop_->is_over()) {
+      stop(StopReason::early_stopping);
+    }
+  }
+}
+
+void TrainingSession::Impl::finish() {
+  if (finished_ || !begun_) return;
+  if (options_.checkpoints && saved_step_ != step_.value()) save();
+  finished_ = true;
+  for (const auto& listener : options_.listeners) listener->end(step_.value());
+  if (!early_stop_ || !options_.early_stopping->restore_best) return;
+  const auto best = manager_->best(options_.early_stopping->metric, options_.early_stopping->better);
+  if (best) checkpoint_.restore(*best, options_.manager.restore);
+}
+
+TrainingSession::TrainingSession(Checkpoint& checkpoint, const Variable<std::int64_t>& step,
+                                 const std::filesystem::path& directory, SessionOptions options)
+    : impl_{std::make_unique<Impl>(checkpoint, step, directory, std::move(options))} {}
+TrainingSession::~TrainingSession() = default;
+
+bool TrainingSession::next() { return impl_->next(); }
+void TrainingSession::report(std::vector<Metric> metrics) { impl_->report(std::move(metrics)); }
+std::filesystem::path TrainingSession::save() { return impl_->save(); }
+void TrainingSession::finish() { impl_->finish(); }
+void TrainingSession::request_stop() { impl_->stop(StopReason::requested); }
+bool TrainingSession::should_stop() const { return impl_->reason() != StopReason::none; }
+StopReason TrainingSession::stop_reason() const { return impl_->reason(); }
+std::optional<int> TrainingSession::signal() const { return impl_->signal(); }
+const RestoreResult& TrainingSession::restored() const { return impl_->restored(); }
+CheckpointManager& TrainingSession::manager() { return impl_->manager(); }
+
+}  // namespace ckpt

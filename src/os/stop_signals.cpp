@@ -1,0 +1,52 @@
+#include "os/stop_signals.hpp"
+
+#include <ckpt/error.hpp>
+
+#include <signal.h>
+
+#include <array>
+#include <atomic>
+
+namespace ckpt::os {
+namespace {
+
+constexpr std::array kSignals{SIGTERM, SIGINT};
+
+std::atomic<bool> in_use{false};
+std::atomic<int> first_signal{0};
+static_assert(std::atomic<int>::is_always_lock_free, "a signal handler may not wait");
+
+extern "C" void note_signal(int signal) {
+  first_signal.store(signal);
+  struct sigaction action{};
+  action.sa_handler = SIG_DFL;
+  for (const int each : kSignals) ::sigaction(each, &action, nullptr);
+}
+
+}  // namespace
+
+struct StopSignals::Saved {
+  std::array<struct sigaction, kSignals.size()> actions{};
+};
+
+StopSignals::StopSignals() : saved_{std::make_unique<Saved>()} {
+  if (in_use.exchange(true)) {
+    throw Error{ErrorCode::busy,
+                {.problem = "another session of this process handles SIGTERM and SIGINT",
+                 .advice = "end it first, or set SessionOptions::handle_signals to false for one of them"}};
+  }
+  first_signal.store(0);
+  struct sigaction action{};
+  action.sa_handler = note_signal;
+  action.sa_flags = SA_RESTART;  // a step that is in a system call goes on
+  for (std::size_t i = 0; i < kSignals.size(); ++i) ::sigaction(kSignals.at(i), &action, &saved_->actions.at(i));
+}
+
+StopSignals::~StopSignals() {
+  for (std::size_t i = 0; i < kSignals.size(); ++i) ::sigaction(kSignals.at(i), &saved_->actions.at(i), nullptr);
+  in_use.store(false);
+}
+
+int StopSignals::caught() const noexcept { return first_signal.load(); }
+
+}  // namespace ckpt::os
