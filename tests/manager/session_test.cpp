@@ -149,8 +149,8 @@ TEST_CASE("early stopping ends with the best", "[manager][session][early]") {
     CHECK(run(4) == -1);
     CHECK(run(3) == -1);
   }
-  // 4 at the 5th step is the last improvement by more than 0.1, and three reports without one end it at the 8th. The best
-  // is the 7th all the same.
+  // 4 at the 5th step is the last improvement by more than 0.1, and three reports without one end it at the 8th. The
+  // best is the 7th all the same.
   CHECK(run(100) == 7);
   CHECK(checkpoints_in(dir / "run") == Paths{"model-7.ckpt", "model-8.ckpt"});
   CHECK(scalar_in(dir / "run/model-8.ckpt", "v") == 8);

@@ -36,7 +36,8 @@ void make_run(const std::filesystem::path& directory, int count) {
 
 }  // namespace
 
-TEST_CASE("the state file is text, and its format is pinned", "[manager][state]") {
+TEST_CASE("the state file is text, and its format is pinned",
+          "[manager][state][testRelPath][testUpdateCheckpointStateSaveRelativePaths]") {
   TempDir dir;
   make_run(dir.path(), 2);
   const std::string text = text_of(dir / "ckpt.state");
@@ -48,7 +49,9 @@ TEST_CASE("the state file is text, and its format is pinned", "[manager][state]"
   CHECK(text == sealed(body));
 }
 
-TEST_CASE("the state survives a restart", "[manager][state][testSaveRestoreState]") {
+TEST_CASE("the state survives a restart",
+          "[manager][state][testSaveRestoreState][testUpdateCheckpointState][testCheckPointCompletesRelativePaths]["
+          "testAllModelCheckpointPaths]") {
   TempDir dir;
   {
     Run run{dir.path(), {.max_to_keep = 5}};
@@ -61,7 +64,8 @@ TEST_CASE("the state survives a restart", "[manager][state][testSaveRestoreState
   CHECK(log.warnings.empty());
 }
 
-TEST_CASE("a state file that is missing, empty or damaged is rebuilt from the directory", "[manager][state]") {
+TEST_CASE("a state file that is missing, empty or damaged is rebuilt from the directory",
+          "[manager][state][testCheckPointStateFailsWhenIncomplete]") {
   TempDir dir;
   make_run(dir.path(), 12);
   const std::string good = text_of(dir / "ckpt.state");
