@@ -24,7 +24,7 @@ EarlyStopping checked(const EarlyStopping& options) {
   if (options.patience < 1) {
     refuse("the patience of early stopping must be at least 1", std::to_string(options.patience));
   }
-  if (!(std::isfinite(options.min_change) && options.min_change >= 0)) {
+  if (!std::isfinite(options.min_change) || options.min_change < 0) {
     refuse("min_change of early stopping must be 0 or more", std::to_string(options.min_change));
   }
   return options;

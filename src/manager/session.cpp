@@ -21,7 +21,7 @@ constexpr double kSaveSeconds = 600;
 
 SessionOptions checked(SessionOptions options) {
   if (options.save_seconds && options.save_steps) refuse("a session saves by seconds or by steps, not by both");
-  if (options.save_seconds && !(std::isfinite(*options.save_seconds) && *options.save_seconds >= 0)) {
+  if (options.save_seconds && (!std::isfinite(*options.save_seconds) || *options.save_seconds < 0)) {
     refuse("save_seconds must be 0 or more", std::to_string(*options.save_seconds));
   }
   if (options.save_steps && *options.save_steps < 1) {

@@ -2,10 +2,9 @@
 
 #include <ckpt/error.hpp>
 
-#include <signal.h>
-
 #include <array>
 #include <atomic>
+#include <csignal>
 
 namespace ckpt::os {
 namespace {

@@ -48,7 +48,7 @@ USERS = ["tools", "examples", "bench"]
 
 # One folder of src/ alone may include a header that one of its patterns matches.
 OWNERS = {
-    "os": r"(fcntl|unistd|dirent|poll|spawn|signal|syscall)\.h|sys/.+\.h|linux/.+\.h",
+    "os": r"csignal|(fcntl|unistd|dirent|poll|spawn|signal|syscall)\.h|sys/.+\.h|linux/.+\.h",
     "codec": r"(xxhash|xxh3|zstd|zstd_errors|zdict)\.h",
     "format": r"flatbuffers/.+|ckpt_generated\.h",
 }
