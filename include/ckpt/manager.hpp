@@ -1,6 +1,7 @@
 // A directory of numbered checkpoints: kept and removed by rules, the newest that is whole restored.
 #pragma once
 
+#include <ckpt/async.hpp>
 #include <ckpt/checkpoint.hpp>
 #include <ckpt/retention.hpp>
 
@@ -54,6 +55,8 @@ struct ManagerOptions {
   SaveOptions save = {};
   /// Used by restore_or_initialize(), which checks the whole file whatever `verify` says.
   RestoreOptions restore = {};
+  /// For save_async().
+  AsyncOptions async = {};
 };
 
 enum class SkipReason : std::uint8_t {
@@ -77,6 +80,20 @@ struct SaveResult {
   /// What this save let go of, oldest first: removed in the background from now on; see wait_for_deletions().
   std::vector<std::filesystem::path> deleted;
   /// Why nothing was saved, and the same in words.
+  std::optional<SkipReason> skipped;
+  std::string explanation;
+
+  explicit operator bool() const noexcept { return path.has_value(); }
+};
+
+/// A save that was begun, or skipped.
+struct AsyncSaveResult {
+  /// To wait for it; empty when the save was skipped. Its path() is absolute.
+  PendingSave pending;
+  /// Where it will be, in the directory as the caller wrote it; nothing when the save was skipped.
+  std::optional<std::filesystem::path> path;
+  std::int64_t number = 0;  ///< of `path`
+  /// Why nothing is saved, and the same in words.
   std::optional<SkipReason> skipped;
   std::string explanation;
 
@@ -110,15 +127,21 @@ struct RestoreResult {
 /// the files in the directory, with a line to the log; files beyond the newest `max_to_keep` are then left alone for
 /// ever, like every file that a manager of that name did not write (but see ManagerOptions::adopt).
 ///
+/// save_async() saves in the background, on a thread that the manager owns from the first such call on; see
+/// <ckpt/async.hpp> for who may change variables when. Such a save enters the list when its file is durable, not
+/// before, and only then the rules are applied and files removed. An error is thrown by its PendingSave; when nobody
+/// asked, the next save that is not skipped, or wait_for_saves(), throws it, once, and does nothing else; the
+/// destructor logs it. After fork() the child cannot use a manager that has saved in the background, only destroy it.
+///
 /// One manager a directory: it holds a lock (`<directory>/.ckpt.lock`) while it lives. One owner, one thread at a time.
 /// The manager does not own the checkpoint, which may be moved meanwhile but must not be destroyed before the last
-/// save.
+/// save is durable.
 class CheckpointManager {
  public:
   /// Creates the directory, locks it, removes temporary files that killed processes left, and reads the state. Deletes
   /// no checkpoint. Throws invalid_argument for bad options, busy when another manager holds the directory, io.
   CheckpointManager(Checkpoint& checkpoint, const std::filesystem::path& directory, ManagerOptions options = {});
-  /// Waits for the removals that were begun.
+  /// Waits for saves in the background, then for the removals that were begun. Never throws.
   ~CheckpointManager();
   CheckpointManager(CheckpointManager&&) noexcept;
   CheckpointManager& operator=(CheckpointManager&&) noexcept;
@@ -139,13 +162,26 @@ class CheckpointManager {
   SaveResult save(std::int64_t number);
   SaveResult save(std::int64_t number, const SaveOptions& options);
 
+  /// As save(), in the background: counter, number, checks and step are settled when this returns, and the file, the
+  /// list and removals come later, in the order of the calls. Waits while ManagerOptions::async.max_in_flight saves are
+  /// not finished. A save that is on its way counts for checkpoint_interval, until it fails: then it may be tried again
+  /// at once. Throws as save(); limit when the process may have no more threads or the copy no memory; or the error of
+  /// an earlier save that nobody has seen. When it throws, nothing is saved, and the counter is what it was.
+  AsyncSaveResult save_async(const SaveRequest& request = {}, SaveMode mode = SaveMode::copy);
+
+  /// Waits until all saves in the background are durable and listed. Throws the first error that nobody has seen.
+  /// save() does the same first; restore_or_initialize() and wait_for_deletions() wait, and leave errors for the next
+  /// save.
+  void wait_for_saves();
+
   /// Restores the newest checkpoint that is whole, or calls `init_fn` when there is none. Damaged newer ones are passed
   /// over; the log and the result say which and why. Throws corrupt when there are checkpoints and none is whole,
   /// mismatch when the program's variables differ from the file's, unsupported, io, and what `init_fn` throws.
   RestoreResult restore_or_initialize();
 
   /// The newest checkpoint, if any, and all that are managed, oldest first: those that a later save may remove, not
-  /// those that keep_every_n_hours keeps for ever. Files are looked at when the manager is made, not again here.
+  /// those that keep_every_n_hours keeps for ever. Files are looked at when the manager is made, not again here. One
+  /// that is being saved in the background is not among them before it is durable.
   std::optional<std::filesystem::path> latest() const;
   std::vector<std::filesystem::path> checkpoints() const;
 
@@ -159,13 +195,14 @@ class CheckpointManager {
 
   /// Keeps a checkpoint whatever the rules say, until unpin(). A pin is a small file beside it, `<file>.pin`, so it
   /// survives restarts and the loss of the state, and `touch` and `rm` do the same. A path must lead into this
-  /// directory. Throws not_found when there is no such file, or it is being removed; invalid_argument, io.
+  /// directory. One that is being saved in the background is waited for. Throws not_found when there is no such file,
+  /// or it is being removed; invalid_argument, io.
   void pin(std::int64_t number);
   void pin(const std::filesystem::path& file);
   void unpin(std::int64_t number);
   void unpin(const std::filesystem::path& file);
 
-  /// Returns when nothing is being removed any more.
+  /// Returns when nothing is being saved in the background or removed any more.
   void wait_for_deletions();
 
   /// As the caller wrote it.

@@ -170,6 +170,12 @@ void BackgroundSaver::wait() {
   throw_unreported();
 }
 
+void BackgroundSaver::drain() {
+  monitor_->require_may_wait();
+  Lock lock{monitor_->mutex};
+  wait_until(lock, [this] { return jobs_.empty(); });
+}
+
 std::size_t BackgroundSaver::in_flight() const {
   monitor_->require_may_wait();
   const std::scoped_lock lock{monitor_->mutex};

@@ -34,6 +34,8 @@ class BackgroundSaver {
   PendingSave save_as(const std::filesystem::path& path, std::int64_t counter, AsyncSaveOptions options);
 
   void wait();
+  /// Waits for all saves too, and leaves their errors for somebody else to see.
+  void drain();
   std::size_t in_flight() const;
   std::uint64_t staging_bytes() const;
   void release_staging();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "graph/access.hpp"
+#include "graph/background_saver.hpp"
 #include "manager/deletions.hpp"
 #include "manager/facts.hpp"
 #include "manager/retention.hpp"
@@ -12,8 +13,10 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <list>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -21,14 +24,21 @@
 
 namespace ckpt {
 
+// A save in the background ends on the saver's thread, in finish(). What it changes there is guarded by `mutex_`, or by
+// waiting until no save is in flight: only the owner's thread begins one, so none comes in between. What calls the
+// program (hooks of objects, init_fn, the clock) runs without the mutex.
 class CheckpointManager::Impl {
  public:
   Impl(Checkpoint& checkpoint, const std::filesystem::path& path, ManagerOptions options);
 
   const std::filesystem::path& shown() const noexcept { return shown_; }
-  const manager::Entries& entries() const noexcept { return entries_; }
+  manager::Entries entries() const;
+  /// Whether this is a child of the process that saves in the background: it has to be leaked then.
+  bool is_forked() const noexcept { return saver_ && saver_->is_forked(); }
 
   SaveResult save(const SaveRequest& request);
+  AsyncSaveResult save_async(const SaveRequest& request, SaveMode mode);
+  void wait_for_saves();
   RestoreResult restore();
   std::optional<std::filesystem::path> best(std::string_view metric, Better better);
   std::vector<RetentionDecision> plan();
@@ -42,8 +52,35 @@ class CheckpointManager::Impl {
   double now() const;
   bool in_list(const std::string& file) const;
 
-  std::optional<SaveResult> skip(bool check_interval) const;
-  SaveResult write(std::optional<std::int64_t> wanted, SaveOptions options);
+  struct Skip {
+    SkipReason reason;
+    std::string explanation;
+  };
+  // A save whose checks are done: all that is left of it needs nothing of the program but the values to write.
+  struct Ticket {
+    manager::Entry entry;
+    std::int64_t counter = 0;
+    std::optional<std::int64_t> step;
+    SaveOptions options;
+  };
+  struct InFlight {
+    std::string file;
+    std::optional<std::int64_t> step;
+    PendingSave save;       // empty until it was begun
+    bool finished = false;  // the file is there
+  };
+  using Lock = std::unique_lock<std::mutex>;
+
+  Lock locked() const;
+  void drain();
+  void forget_done();
+  bool is_in_flight(const std::string& file) const;
+
+  std::optional<Skip> skip(const SaveRequest& request);
+  Ticket prepare(const SaveRequest& request);
+  void claim(const SaveRequest& request, Ticket& ticket);
+  std::vector<std::filesystem::path> enlist(const Ticket& ticket);
+  void finish(InFlight& save, const Ticket& ticket);
   bool may_replace(const std::string& file) const;
   void require_new(const std::string& file) const;
   void require_nothing_waits();
@@ -69,7 +106,11 @@ class CheckpointManager::Impl {
   std::set<std::string> written_;                             // by this manager
   std::optional<std::int64_t> last_step_;                     // of the last save
   std::optional<RestoreStatus> restored_;                     // until a save has seen that nothing waits any more
-  manager::Deletions deletions_{directory_};                  // the last member: its thread uses the others
+  manager::Deletions deletions_{directory_};                  // its thread uses the directory
+
+  mutable std::mutex mutex_;
+  std::list<InFlight> in_flight_;                  // in their order; only the owner's thread adds and removes
+  std::unique_ptr<graph::BackgroundSaver> saver_;  // from the first save_async() on. Last: its thread uses the others
 };
 
 }  // namespace ckpt

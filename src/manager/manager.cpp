@@ -48,6 +48,7 @@ ManagerOptions checked(ManagerOptions options) {
     if (best.metric.empty()) refuse("keep_best needs the name of a metric");
     require_at_least_one(std::optional{best.count}, "the count of keep_best must be at least 1");
   }
+  require_at_least_one(std::optional{options.async.max_in_flight}, "max_in_flight must be at least 1");
   require_at_least_one(options.checkpoint_interval, "checkpoint_interval must be at least 1, or nothing");
   if (options.checkpoint_interval && !options.step_counter) {
     refuse("checkpoint_interval needs the step to count by", {}, "set ManagerOptions::step_counter");
@@ -101,7 +102,13 @@ bool CheckpointManager::Impl::in_list(const std::string& file) const {
   return std::ranges::find(entries_, file, &Entry::file) != entries_.end();
 }
 
+Entries CheckpointManager::Impl::entries() const {
+  const Lock lock = locked();
+  return entries_;
+}
+
 void CheckpointManager::Impl::wait_for_deletions() {
+  drain();
   deletions_.wait();
   reclaim();
 }
@@ -109,9 +116,16 @@ void CheckpointManager::Impl::wait_for_deletions() {
 CheckpointManager::CheckpointManager(Checkpoint& checkpoint, const std::filesystem::path& directory,
                                      ManagerOptions options)
     : impl_{std::make_unique<Impl>(checkpoint, directory, std::move(options))} {}
-CheckpointManager::~CheckpointManager() = default;
+CheckpointManager::~CheckpointManager() {
+  if (!impl_ || !impl_->is_forked()) return;
+  [[maybe_unused]] const Impl* leaked = impl_.release();
+}
 CheckpointManager::CheckpointManager(CheckpointManager&&) noexcept = default;
-CheckpointManager& CheckpointManager::operator=(CheckpointManager&&) noexcept = default;
+CheckpointManager& CheckpointManager::operator=(CheckpointManager&& other) noexcept {
+  CheckpointManager old{std::move(other)};
+  impl_.swap(old.impl_);
+  return *this;
+}
 
 CheckpointManager::Impl& CheckpointManager::impl() const {
   if (!impl_) refuse("the CheckpointManager was moved from");
@@ -126,10 +140,15 @@ SaveResult CheckpointManager::save(std::int64_t number, const SaveOptions& optio
   return impl().save({.number = number, .options = options});
 }
 
+AsyncSaveResult CheckpointManager::save_async(const SaveRequest& request, SaveMode mode) {
+  return impl().save_async(request, mode);
+}
+void CheckpointManager::wait_for_saves() { impl().wait_for_saves(); }
+
 RestoreResult CheckpointManager::restore_or_initialize() { return impl().restore(); }
 
 std::optional<std::filesystem::path> CheckpointManager::latest() const {
-  const Entries& entries = impl().entries();
+  const Entries entries = impl().entries();
   if (entries.empty()) return std::nullopt;
   return directory() / entries.back().file;
 }

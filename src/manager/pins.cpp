@@ -14,6 +14,13 @@ namespace ckpt {
 
 void CheckpointManager::Impl::pin(const std::string& file) {
   directory_.require_at_path();
+  Lock lock = locked();
+  forget_done();
+  if (is_in_flight(file)) {
+    lock.unlock();
+    drain();
+    lock.lock();
+  }
   deletions_.cancel(file);
   reclaim();
   if (!directory_.exists(file)) {
@@ -28,6 +35,7 @@ void CheckpointManager::Impl::pin(const std::string& file) {
 
 void CheckpointManager::Impl::unpin(const std::string& file) {
   directory_.require_at_path();
+  const Lock lock = locked();
   if (directory_.remove(manager::pin_file(file))) directory_.sync();
 }
 

@@ -50,6 +50,7 @@ Entries CheckpointManager::Impl::candidates() const {
 }
 
 RestoreResult CheckpointManager::Impl::restore() {
+  drain();
   // An old file that waits for its removal may be the newest that is whole.
   deletions_.cancel_all();
   reclaim();

@@ -13,6 +13,8 @@
 #include <cmath>
 #include <iterator>
 #include <limits>
+#include <list>
+#include <memory>
 #include <span>
 #include <utility>
 
@@ -31,65 +33,141 @@ std::optional<std::int64_t> nanoseconds_of(double seconds) {
 }  // namespace
 
 SaveResult CheckpointManager::Impl::save(const SaveRequest& request) {
+  if (auto skipped = skip(request)) return {{}, 0, {}, skipped->reason, std::move(skipped->explanation)};
+  wait_for_saves();
+  Ticket ticket = prepare(request);
+  claim(request, ticket);
+  graph::save_counter(*checkpoint_) = ticket.counter;
+  graph::save_objects(*checkpoint_, directory_.path() / ticket.entry.file, ticket.options);
+  ticket.entry.time = now();
+  SaveResult result{shown_ / ticket.entry.file, ticket.entry.number, {}, std::nullopt, {}};
+  result.deleted = enlist(ticket);
+  return result;
+}
+
+AsyncSaveResult CheckpointManager::Impl::save_async(const SaveRequest& request, SaveMode mode) {
+  if (auto skipped = skip(request)) return {{}, {}, 0, skipped->reason, std::move(skipped->explanation)};
+  if (!saver_) saver_ = std::make_unique<graph::BackgroundSaver>(checkpoint_, options_.async);
+  Ticket ticket = prepare(request);
+  std::list<InFlight> added{{ticket.entry.file, ticket.step, {}, false}};
+  InFlight& save = added.front();
+  {
+    const Lock lock = locked();
+    claim(request, ticket);
+    in_flight_.splice(in_flight_.end(), added);
+  }
+  AsyncSaveResult result{{}, shown_ / ticket.entry.file, ticket.entry.number, std::nullopt, {}};
+  try {
+    // Without the mutex: this waits for earlier saves, which need it to finish.
+    result.pending = saver_->save_as(
+        directory_.path() / ticket.entry.file, ticket.counter,
+        {ticket.options, mode, [this, &save, ticket](const std::filesystem::path&) { finish(save, ticket); }});
+  } catch (...) {
+    const Lock lock = locked();
+    in_flight_.pop_back();
+    throw;
+  }
+  const Lock lock = locked();
+  save.save = result.pending;
+  return result;
+}
+
+void CheckpointManager::Impl::wait_for_saves() {
+  drain();
+  if (saver_) saver_->wait();
+}
+
+// Afterwards nobody else uses this object until the owner begins another save.
+void CheckpointManager::Impl::drain() {
+  if (!saver_) return;
+  saver_->drain();
+  in_flight_.clear();
+}
+
+CheckpointManager::Impl::Lock CheckpointManager::Impl::locked() const {
+  if (!is_forked()) return Lock{mutex_};
+  throw Error{ErrorCode::invalid_argument,
+              {.problem = "the process was forked, and the manager's thread that saves is in the parent alone",
+               .advice = "use the manager in the process that made it"}};
+}
+
+void CheckpointManager::Impl::forget_done() {
+  std::erase_if(in_flight_, [](const InFlight& save) { return save.save && save.save.is_done(); });
+}
+
+bool CheckpointManager::Impl::is_in_flight(const std::string& file) const {
+  return std::ranges::any_of(in_flight_, [&](const InFlight& save) { return !save.finished && save.file == file; });
+}
+
+// A save on its way counts as if it had succeeded; one that failed is forgotten, and may be tried again at once.
+std::optional<CheckpointManager::Impl::Skip> CheckpointManager::Impl::skip(const SaveRequest& request) {
   if (request.number && *request.number < 0) {
     throw Error{ErrorCode::invalid_argument,
                 {.problem = "the number of a checkpoint cannot be negative", .found = std::to_string(*request.number)}};
   }
-  if (auto skipped = skip(request.check_interval)) return *std::move(skipped);
-  SaveOptions options = request.options.value_or(options_.save);
-  const std::optional<std::int64_t> step =
-      options_.step_counter ? std::optional{options_.step_counter.value()} : std::nullopt;
-  if (!options.writer.step) options.writer.step = step;
-  if (!options.writer.created_ns) options.writer.created_ns = nanoseconds_of(now());
-  SaveResult result = write(request.number, std::move(options));
-  last_step_ = step;  // not before: a save that failed may be tried again at once
-  return result;
-}
-
-std::optional<SaveResult> CheckpointManager::Impl::skip(bool check_interval) const {
-  if (!options_.checkpoint_interval || !last_step_) return std::nullopt;
+  const Lock lock = locked();
+  forget_done();
+  std::optional<std::int64_t> last = last_step_;
+  if (!in_flight_.empty() && !in_flight_.back().finished) last = in_flight_.back().step;
+  if (!options_.checkpoint_interval || !last) return std::nullopt;
   const std::int64_t step = options_.step_counter.value();
   const std::int64_t interval = *options_.checkpoint_interval;
-  SaveResult result;
-  if (step == *last_step_) {
-    result.skipped = SkipReason::same_step;
-    result.explanation = "step " + std::to_string(step) + " was saved already";
-    return result;
-  }
-  const bool never = *last_step_ > std::numeric_limits<std::int64_t>::max() - interval;
-  if (!check_interval || (!never && step >= *last_step_ + interval)) return std::nullopt;
-  result.skipped = SkipReason::too_early;
-  result.explanation = "step " + std::to_string(step) + " is less than " + std::to_string(interval) +
-                       " steps after the last save, at " + std::to_string(*last_step_);
-  return result;
+  if (step == *last) return Skip{SkipReason::same_step, "step " + std::to_string(step) + " was saved already"};
+  const bool never = *last > std::numeric_limits<std::int64_t>::max() - interval;
+  if (!request.check_interval || (!never && step >= *last + interval)) return std::nullopt;
+  return Skip{SkipReason::too_early, "step " + std::to_string(step) + " is less than " + std::to_string(interval) +
+                                         " steps after the last save, at " + std::to_string(*last)};
 }
 
-SaveResult CheckpointManager::Impl::write(std::optional<std::int64_t> wanted, SaveOptions options) {
+// All that a save needs of the program.
+CheckpointManager::Impl::Ticket CheckpointManager::Impl::prepare(const SaveRequest& request) {
+  Ticket ticket;
+  ticket.options = request.options.value_or(options_.save);
+  if (options_.step_counter) ticket.step = options_.step_counter.value();
+  ticket.entry.time = now();
+  if (!ticket.options.writer.step) ticket.options.writer.step = ticket.step;
+  if (!ticket.options.writer.created_ns) ticket.options.writer.created_ns = nanoseconds_of(ticket.entry.time);
   directory_.require_at_path();
   require_nothing_waits();
-  Variable<std::int64_t> counter = graph::save_counter(*checkpoint_);
-  const std::int64_t next = graph::next_number(counter);
-  const std::int64_t number = wanted.value_or(next);
-  const std::string file = manager::checkpoint_file(options_.name, number);
+  ticket.counter = graph::next_number(graph::save_counter(*checkpoint_));
+  ticket.entry.number = request.number.value_or(ticket.counter);
+  ticket.entry.file = manager::checkpoint_file(options_.name, ticket.entry.number);
+  return ticket;
+}
+
+void CheckpointManager::Impl::claim(const SaveRequest& request, Ticket& ticket) {
+  const std::string& file = ticket.entry.file;
   deletions_.cancel(file);  // or the thread would remove the new file
   reclaim();
-  const bool replace = wanted.has_value() || may_replace(file);
+  const bool replace = request.number.has_value() || may_replace(file);
   if (!replace) require_new(file);
-  counter = next;
-  options.writer.replace = options.writer.replace && replace;
-  graph::save_objects(*checkpoint_, directory_.path() / file, options);
+  ticket.options.writer.replace = ticket.options.writer.replace && replace;
+}
+
+// The file is there: from here on the manager has it.
+std::vector<std::filesystem::path> CheckpointManager::Impl::enlist(const Ticket& ticket) {
+  const std::string& file = ticket.entry.file;
   written_.insert(file);
-  facts_.insert_or_assign(file, manager::facts_of(options.writer));
+  facts_.insert_or_assign(file, manager::facts_of(ticket.options.writer));
   std::erase_if(entries_, [&](const Entry& entry) { return entry.file == file; });
-  entries_.push_back({file, number, now(), Standing::active});
-  SaveResult result{shown_ / file, number, {}, std::nullopt, {}};
-  result.deleted = sweep(options.writer.durable);
-  return result;
+  entries_.push_back(ticket.entry);
+  std::vector<std::filesystem::path> deleted = sweep(ticket.options.writer.durable);
+  last_step_ = ticket.step;  // not before: a save that failed may be tried again at once
+  return deleted;
+}
+
+// On the saver's thread. The values of the program, its clock and the saver itself are not to be used here.
+void CheckpointManager::Impl::finish(InFlight& save, const Ticket& ticket) {
+  const Lock lock{mutex_};
+  save.finished = true;
+  directory_.require_at_path();
+  reclaim();
+  enlist(ticket);
 }
 
 // A file of an earlier run must not disappear because a program forgot to restore and counts from 1 again.
 bool CheckpointManager::Impl::may_replace(const std::string& file) const {
-  if (written_.contains(file)) return true;
+  if (written_.contains(file) || is_in_flight(file)) return true;
   const std::filesystem::path& source = checkpoint_->restored_from;
   return !source.empty() && manager::same_directory(os::parent_of(source), directory_.path());
 }
@@ -134,7 +212,9 @@ std::vector<std::filesystem::path> CheckpointManager::Impl::sweep(bool durable) 
   manager::Entries kept;
   manager::Entries leaving;
   for (std::size_t i = 0; i < all.size(); ++i) {
-    manager::Entries& to = plan.verdicts[i].keep ? kept : leaving;
+    // A file that is about to be replaced stays: its removal could meet the new one.
+    const bool keep = plan.verdicts[i].keep || is_in_flight(all[i].entry.file);
+    manager::Entries& to = keep ? kept : leaving;
     to.push_back(all[i].entry);
     to.back().standing = plan.verdicts[i].standing;
   }
