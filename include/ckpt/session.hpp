@@ -83,7 +83,8 @@ class TrainingSession {
   TrainingSession& operator=(const TrainingSession&) = delete;
 
   /// Between steps: saves when it is time to, and says whether there is to be another step. After a signal it has saved
-  /// when it returns false. Throws as CheckpointManager::save; call it again to try again.
+  /// when it returns false (unless `checkpoints` is off). Throws as CheckpointManager::save, and what listeners throw;
+  /// call it again to try again.
   bool next();
 
   /// Metrics of the state as it is now. They are recorded with the checkpoint of this step (which is saved again if it
@@ -94,8 +95,8 @@ class TrainingSession {
   std::filesystem::path save();
 
   /// Saves the last step, unless it is saved; then restores the best checkpoint, if early stopping asks for that, with
-  /// everything that is in it, the step too. The last step stays the newest on the disk. Does nothing when called again
-  /// or without a next() before.
+  /// everything that is in it, the step too. The last step stays the newest on the disk. When it throws, calling it
+  /// again does what is left. Does nothing when called once more, or without a next() before.
   void finish();
 
   /// The next next() returns false. For listeners and for the program.

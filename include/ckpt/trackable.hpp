@@ -33,7 +33,7 @@ struct Node;
 ///
 /// Restored values may come before the variable exists: add_variable, add_slot and track then apply them at once,
 /// and throw mismatch when dtype or shape are not those of the file, corrupt or io when the value cannot be read. After
-/// an exception nothing was added or changed.
+/// an exception nothing was added or changed (but see after_restore).
 ///
 /// One thread at a time may use the objects that one checkpoint reaches.
 class Trackable {
@@ -54,7 +54,8 @@ class Trackable {
 
   /// The way back: called after variables of this object got values from a file, when all values of that restore are in
   /// place. Not called for a value that a variable has from its creation, which add_variable returns. What it throws
-  /// comes out of restore() (or of track(), when the object came later), which does not undo what it did.
+  /// comes out of restore(), or of track() when the object came later, which then does not track it; values that were
+  /// assigned stay.
   virtual void after_restore() {}
 
   /// Creates a variable. If a restore left a value for it, the variable gets that and `init` is not called; if that

@@ -84,8 +84,14 @@ PendingSave BackgroundSaver::save_as(const std::filesystem::path& path, std::int
   monitor_->require_may_wait();
   Variable<std::int64_t> variable = save_counter(*state_);
   Reserved reserved = reserve(options.mode);
+  const std::int64_t before = variable.value();
   variable = counter;
-  return start(std::move(reserved), path, std::move(options));
+  try {
+    return start(std::move(reserved), path, std::move(options));
+  } catch (...) {
+    variable = before;
+    throw;
+  }
 }
 
 PendingSave BackgroundSaver::write(const std::filesystem::path& path, AsyncSaveOptions options) {

@@ -34,7 +34,7 @@ Checkpoint::Checkpoint(Trackable& root, std::initializer_list<Item> items) : Che
 Checkpoint::~Checkpoint() = default;
 
 void Checkpoint::track(std::string_view name, const Child& child) {
-  graph::track(*graph::require_root(require(state_)), name, graph::Access::node(child));
+  graph::track(graph::require_root(require(state_)), name, graph::Access::node(child));
 }
 
 std::filesystem::path Checkpoint::save(const std::filesystem::path& prefix, const SaveOptions& options) {

@@ -69,10 +69,12 @@ std::shared_ptr<VariableNode> make_variable(DType dtype, const Shape& shape, con
   return variable;
 }
 
-Plan plan_for(const std::vector<Candidate>& candidates, const std::shared_ptr<Node>& node) {
+// `parent` is told when the node is a variable that gets a value.
+Plan plan_for(const std::vector<Candidate>& candidates, const std::shared_ptr<Node>& node,
+              const std::shared_ptr<Node>& parent = nullptr) {
   Plan plan;
   for (const Candidate& candidate : candidates) {
-    plan.match(candidate.restoration, candidate.file_node, node, candidate.path);
+    plan.match(candidate.restoration, candidate.file_node, node, candidate.path, parent);
   }
   plan.prepare();
   return plan;
@@ -82,6 +84,16 @@ void drop_finished(Node& node) {
   for (auto it = node.pending.begin(); it != node.pending.end();) {
     it = still_pending(node, *it) ? it + 1 : node.pending.erase(it);
   }
+}
+
+void require_possible(std::string_view name, DType dtype, const Shape& shape) {
+  if (!has_variable_length(dtype) || shape == Shape{}) return;
+  throw Error{ErrorCode::invalid_argument,
+              {.problem = "a variable of text or bytes is one element",
+               .object = std::string{name},
+               .expected = describe(dtype, Shape{}),
+               .found = describe(dtype, shape),
+               .advice = "use a ckpt::List of them"}};
 }
 
 void require_free(const Node& parent, std::string_view name) {
@@ -108,6 +120,7 @@ void link(Node& parent, std::string_view name, const std::shared_ptr<Node>& chil
 std::shared_ptr<VariableNode> create_variable(Node& parent, std::string_view name, DType dtype, const Shape& shape,
                                               const Fill& fill) {
   require_name(name);
+  require_possible(name, dtype, shape);
   require_free(parent, name);
   const auto candidates = waiting_for_child(parent, name);
   auto variable = make_variable(dtype, shape, candidates, fill);
@@ -131,6 +144,7 @@ std::shared_ptr<VariableNode> create_slot(Node& owner, const std::shared_ptr<Var
                  .expected = describe(dtype, shape),
                  .found = describe(slot->dtype, slot->shape)}};
   }
+  require_possible(name, dtype, shape);
   const auto candidates = waiting_for_slot(owner, variable, name);
   auto value = make_variable(dtype, shape, candidates, fill);
   Plan plan = plan_for(candidates, value);
@@ -141,14 +155,20 @@ std::shared_ptr<VariableNode> create_slot(Node& owner, const std::shared_ptr<Var
   return value;
 }
 
-void track(Node& parent, std::string_view name, const std::shared_ptr<Node>& child) {
+void track(const std::shared_ptr<Node>& parent, std::string_view name, const std::shared_ptr<Node>& child) {
   require_name(name);
-  if (parent.child(name) == child) return;
-  require_free(parent, name);
-  Plan plan = plan_for(waiting_for_child(parent, name), child);
-  link(parent, name, child);
-  plan.apply();
-  drop_finished(parent);
+  if (parent->child(name) == child) return;
+  require_free(*parent, name);
+  Plan plan = plan_for(waiting_for_child(*parent, name), child, parent);
+  link(*parent, name, child);
+  try {
+    plan.apply();
+  } catch (...) {
+    parent->children.erase(std::string{name});
+    note_change();
+    throw;
+  }
+  drop_finished(*parent);
 }
 
 }  // namespace ckpt::graph

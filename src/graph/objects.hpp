@@ -18,6 +18,7 @@ std::shared_ptr<VariableNode> create_variable(Node& parent, std::string_view nam
 std::shared_ptr<VariableNode> create_slot(Node& owner, const std::shared_ptr<VariableNode>& variable,
                                           std::string_view name, DType dtype, const Shape& shape, const Fill& fill);
 
-void track(Node& parent, std::string_view name, const std::shared_ptr<Node>& child);
+/// What Trackable::after_restore throws comes through; the child is not tracked then.
+void track(const std::shared_ptr<Node>& parent, std::string_view name, const std::shared_ptr<Node>& child);
 
 }  // namespace ckpt::graph

@@ -4,6 +4,7 @@
 #include "graph/walk.hpp"
 
 #include <ckpt/error.hpp>
+#include <ckpt/limits.hpp>
 
 #include <algorithm>
 #include <unordered_set>
@@ -29,8 +30,8 @@ Error first_of(const std::vector<Error>& errors) {
 }  // namespace
 
 void Plan::match(const std::shared_ptr<Restoration>& restoration, FileNode file_node, const std::shared_ptr<Node>& node,
-                 std::string path) {
-  todo_.push_back({restoration, file_node, node, std::move(path), nullptr});
+                 std::string path, const std::shared_ptr<Node>& parent) {
+  todo_.push_back({restoration, file_node, node, std::move(path), parent});
   while (!todo_.empty()) {
     const Match next = std::move(todo_.front());
     todo_.pop_front();
@@ -81,6 +82,14 @@ void Plan::descend_by_rules(const Match& match) {
     auto child = edge.lock();
     if (!child) continue;
     std::string path = join(match.path, name);
+    // In a cycle of objects a chain in the file could make paths of any length.
+    if (path.size() > kMaxPathBytes) {
+      throw Error{ErrorCode::limit,
+                  {.problem = "a path in the program is longer than 4096 bytes (kMaxPathBytes)",
+                   .file = restoration.reader().path(),
+                   .object = std::move(path),
+                   .advice = "restore without renames and rules for differences, which go by paths"}};
+    }
     const FileNode file_node = restoration.child(match.file_node, name, path);
     if (!file_node && (child->is_variable || !restoration.rules().renames_below(path))) continue;
     todo_.push_back({match.restoration, file_node, std::move(child), std::move(path), match.node});

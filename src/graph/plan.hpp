@@ -26,10 +26,11 @@ class Plan {
     std::shared_ptr<Node> parent;
   };
 
-  /// Binds a file node to a live node, and what is under the one to what is under the other. Of several restorations,
+  /// Binds a file node to a live node, and what is under the one to what is under the other. `parent` is whom apply()
+  /// tells when the live node itself is a variable and gets a value. Of several restorations,
   /// the one to win (the latest) must come first.
   void match(const std::shared_ptr<Restoration>& restoration, FileNode file_node, const std::shared_ptr<Node>& node,
-             std::string path = {});
+             std::string path = {}, const std::shared_ptr<Node>& parent = nullptr);
 
   /// Checks dtypes and shapes, reads (or maps) the values, checks their sums as the restoration wants. Throws mismatch,
   /// corrupt, io.

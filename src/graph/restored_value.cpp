@@ -15,8 +15,11 @@ namespace {
 
 // A private mapping serves a tensor that lies in it as it is. One that shares its blob is copied: writing to one
 // variable must not change another.
-bool can_map_privately(const Reader& reader, const TensorInfo& info) {
-  return reader.file().mode == ReadMode::mmap && info.compression == Compression::none && !info.alias_of;
+// Nor does a second variable get what the first one may have written to.
+bool can_map_privately(const Restoration& restoration, std::uint32_t file_node, const TensorInfo& info) {
+  const Reader& reader = restoration.reader();
+  return !restoration.matched(file_node) && reader.file().mode == ReadMode::mmap &&
+         info.compression == Compression::none && !info.alias_of;
 }
 
 // What the program relies on beyond dtype and shape.
@@ -68,6 +71,7 @@ TensorView sound_value(const Restoration& restoration, const Fit& fit) {
 Fit fit(const Restoration& restoration, std::uint32_t file_node, DType dtype, const Shape& shape,
         std::string_view path) {
   Fit result;
+  result.file_node = file_node;
   result.tensor = tensor_index(restoration, file_node);
   result.info = restoration.reader().info(result.tensor);
   if (result.info.dtype == dtype && result.info.shape == shape) {
@@ -109,7 +113,7 @@ Storage new_storage(const Restoration& restoration, const Fit& fit, DType dtype)
     return storage;
   }
   if (binding == Binding::view) return view_of(sound_value(restoration, fit));
-  if (binding == Binding::copy_on_write && can_map_privately(reader, info)) {
+  if (binding == Binding::copy_on_write && can_map_privately(restoration, fit.file_node, info)) {
     static_cast<void>(sound_value(restoration, fit));  // also checks the sums, if that was asked for
     return private_part(reader, info);
   }
@@ -132,7 +136,7 @@ NewValue new_value(const Restoration& restoration, const Fit& fit, const Variabl
   } else if (binding == Binding::view) {
     result.replacement = view_of(result.value);
     result.copies = false;
-  } else if (binding == Binding::copy_on_write && can_map_privately(reader, fit.info)) {
+  } else if (binding == Binding::copy_on_write && can_map_privately(restoration, fit.file_node, fit.info)) {
     result.replacement = private_part(reader, fit.info);
     result.copies = false;
   } else if (present.kind == Storage::Kind::view || present.size != result.value.bytes().size()) {

@@ -21,6 +21,7 @@ struct Fit {
     none,   ///< an error
   };
   Kind kind = Kind::none;
+  std::uint32_t file_node = 0;
   std::size_t tensor = 0;  ///< number in the reader
   TensorInfo info;
 };

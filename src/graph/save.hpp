@@ -22,7 +22,8 @@ std::filesystem::path numbered_path(const std::filesystem::path& prefix, std::in
 /// Opens a file to restore from.
 Reader open_for(const std::filesystem::path& path, const RestoreOptions& options);
 
-/// `reader` is open. Throws before anything is changed, or not at all.
+/// `reader` is open. Throws before anything is changed; what
+/// Trackable::after_restore throws comes through after that.
 RestoreStatus restore_objects(CheckpointState& state, const Reader& reader, const RestoreOptions& options);
 
 /// The same with the save counter, which is created if need be.

@@ -41,8 +41,8 @@ void warn_of_waiting(const CheckpointState& state) {
   const std::vector<std::string> waiting = restoration->pending();
   if (waiting.empty()) return;
   base::log(LogLevel::warning,
-            "saving without " + std::to_string(waiting.size()) + " restored values that still wait for their objects: " +
-                list_paths(waiting) +
+            "saving without " + std::to_string(waiting.size()) +
+                " restored values that still wait for their objects: " + list_paths(waiting) +
                 " (create the objects first, or call expect_partial() on the status of the restore)");
 }
 

@@ -55,7 +55,8 @@ AnyVariable Trackable::add_variable(std::string_view name, DType dtype, const Sh
 }
 
 void Trackable::track(std::string_view name, const Child& child) {
-  graph::track(require(node_), name, graph::Access::node(child));
+  require(node_);
+  graph::track(node_, name, graph::Access::node(child));
 }
 
 AnyVariable Trackable::add_slot(const AnyVariable& variable, std::string_view name, DType dtype, const Shape& shape,

@@ -36,7 +36,7 @@ void Deletions::schedule(const std::vector<std::string>& files, bool durable) {
   if (thread_.joinable()) thread_.join();  // it has ended, or is about to
   try {
     thread_ = std::thread{[this] { run(); }};
-  } catch (const std::system_error&) {
+  } catch (const std::exception&) {  // no thread, or no memory for one
     run();
   }
 }

@@ -6,6 +6,7 @@
 
 #include <ckpt/error.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <string>
@@ -56,9 +57,12 @@ bool EarlyStop::improves(double value) {
   const double gain = options_.better == Better::lower ? best - value : value - best;
   const bool better = !std::isnan(value) && (std::isnan(best) || gain > options_.min_change);
   const auto state = state_.mutable_values();
+  before_ = {state[0], state[1]};
   if (better) state[0] = value;
   state[1] = better ? 0 : state[1] + 1;
   return better;
 }
+
+void EarlyStop::undo() { std::ranges::copy(before_, state_.mutable_values().begin()); }
 
 }  // namespace ckpt::manager

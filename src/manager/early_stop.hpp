@@ -3,6 +3,8 @@
 
 #include <ckpt/session.hpp>
 
+#include <array>
+
 namespace ckpt::manager {
 
 /// Its state is a variable of the checkpoint, so that a resumed run goes on waiting where it stopped. The checkpoint
@@ -16,12 +18,16 @@ class EarlyStop {
   /// Whether this value is better than all before; counts it as one without an improvement otherwise. NaN never is.
   bool improves(double value);
 
+  /// Takes the last improves() back.
+  void undo();
+
   /// Whether patience is at its end.
   bool is_over() const { return state_.values()[1] >= options_.patience; }
 
  private:
   EarlyStopping options_;
   Variable<double> state_;  // the best value so far, NaN for none; reports since then
+  std::array<double, 2> before_{};
 };
 
 }  // namespace ckpt::manager

@@ -1,4 +1,5 @@
 #include "manager/early_stop.hpp"
+#include "manager/paths.hpp"
 #include "os/stop_signals.hpp"
 
 #include <ckpt/error.hpp>
@@ -8,7 +9,9 @@
 #include <chrono>
 #include <cmath>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <variant>
 
 namespace ckpt {
 namespace {
@@ -52,8 +55,12 @@ class TrainingSession::Impl {
     if (!step_) refuse("a session needs the program's step, and this handle is empty");
     if (options_.early_stopping) early_stop_.emplace(checkpoint, *options_.early_stopping);
     manager_.emplace(checkpoint, directory, manager_options(options_, step));
+    directory_ = manager::absolute_path(directory);
     restored_ = manager_->restore_or_initialize();
-    if (restored_) saved_step_ = step_.value();
+    if (restored_) {
+      saved_step_ = step_.value();
+      recall_metrics();
+    }
     note_save();
     if (options_.handle_signals) signals_.emplace();
   }
@@ -73,6 +80,9 @@ class TrainingSession::Impl {
   CheckpointManager& manager() noexcept { return *manager_; }
 
  private:
+  void judge(double value);
+  void recall_metrics();
+  void restore_best();
   double now() const;
   void note_save();
   bool is_due() const;
@@ -85,6 +95,9 @@ class TrainingSession::Impl {
   RestoreResult restored_;
   std::optional<os::StopSignals> signals_;
   StopReason reason_ = StopReason::none;
+  std::filesystem::path directory_;  // absolute: the program may change its working directory
+  std::size_t listeners_begun_ = 0;
+  std::size_t listeners_ended_ = 0;
   bool begun_ = false;
   bool finished_ = false;
   std::optional<std::int64_t> saved_step_;
@@ -114,10 +127,12 @@ bool TrainingSession::Impl::is_due() const {
 bool TrainingSession::Impl::next() {
   if (finished_) return false;
   if (!begun_) {
-    // As Estimator: a run that has its steps does not begin again.
-    if (options_.max_steps && restored_ && step_.value() >= *options_.max_steps) stop(StopReason::max_steps);
+    // A run that was stopped does not begin again.
+    if (restored_ && early_stop_ && early_stop_->is_over()) stop(StopReason::early_stopping);
+    for (; listeners_begun_ < options_.listeners.size(); ++listeners_begun_) {
+      options_.listeners[listeners_begun_]->begin();
+    }
     begun_ = true;
-    for (const auto& listener : options_.listeners) listener->begin();
   }
   if (options_.max_steps && step_.value() >= *options_.max_steps) stop(StopReason::max_steps);
   if (signal()) {
@@ -152,23 +167,46 @@ void TrainingSession::Impl::report(std::vector<Metric> metrics) {
   metrics_.insert(metrics_.end(), metrics.begin(), metrics.end());
   if (!early_stop_) return;
   for (const Metric& metric : metrics) {
-    if (metric.name != options_.early_stopping->metric) continue;
-    if (early_stop_->improves(metric.value)) {
-      if (options_.early_stopping->restore_best) save();
-    } else if (early_stop_->is_over()) {
-      stop(StopReason::early_stopping);
-    }
+    if (metric.name == options_.early_stopping->metric) judge(metric.value);
   }
+}
+
+// What is the best on the disk has to be the best that is remembered: a save that fails is to be tried again.
+void TrainingSession::Impl::judge(double value) {
+  const bool better = early_stop_->improves(value);
+  if (early_stop_->is_over()) stop(StopReason::early_stopping);
+  if (!better || !options_.early_stopping->restore_best) return;
+  try {
+    save();
+  } catch (...) {
+    early_stop_->undo();
+    throw;
+  }
+}
+
+// A checkpoint of the restored step may be written again, and would lose what was measured of it.
+void TrainingSession::Impl::recall_metrics() {
+  constexpr std::string_view kPrefix = "ckpt.metric.";
+  for (const auto& [key, value] : Reader::open(*restored_.path).metadata()) {
+    if (!key.starts_with(kPrefix)) continue;
+    if (const auto* number = std::get_if<double>(&value)) metrics_.push_back({key.substr(kPrefix.size()), *number});
+  }
+  metrics_step_ = step_.value();
 }
 
 void TrainingSession::Impl::finish() {
   if (finished_ || !begun_) return;
   if (options_.checkpoints && saved_step_ != step_.value()) save();
+  for (; listeners_ended_ < options_.listeners.size(); ++listeners_ended_) {
+    options_.listeners[listeners_ended_]->end(step_.value());
+  }
+  if (early_stop_ && options_.early_stopping->restore_best) restore_best();
   finished_ = true;
-  for (const auto& listener : options_.listeners) listener->end(step_.value());
-  if (!early_stop_ || !options_.early_stopping->restore_best) return;
+}
+
+void TrainingSession::Impl::restore_best() {
   const auto best = manager_->best(options_.early_stopping->metric, options_.early_stopping->better);
-  if (best) checkpoint_.restore(*best, options_.manager.restore);
+  if (best) checkpoint_.restore(directory_ / best->filename(), options_.manager.restore);
 }
 
 TrainingSession::TrainingSession(Checkpoint& checkpoint, const Variable<std::int64_t>& step,

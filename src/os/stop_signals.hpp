@@ -1,12 +1,11 @@
 // SIGTERM and SIGINT as a question that a loop can ask.
 #pragma once
 
-#include <memory>
-
 namespace ckpt::os {
 
-/// While it lives, the first SIGTERM or SIGINT is noted and does nothing else; another one then ends the process as if
-/// this object were not there. The handlers that were there before come back with its end.
+/// While it lives, the first SIGTERM or SIGINT is noted and does nothing else; another one then does what it would do
+/// without this object: end the process, if nobody changed that. A signal that was ignored stays ignored (a shell does
+/// that for what it starts in the background).
 class StopSignals {
  public:
   /// Throws busy when another one lives in this process.
@@ -17,10 +16,6 @@ class StopSignals {
 
   /// The signal that came, or 0.
   int caught() const noexcept;
-
- private:
-  struct Saved;
-  std::unique_ptr<Saved> saved_;
 };
 
 }  // namespace ckpt::os

@@ -188,3 +188,21 @@ TEST_CASE("patterns that are none", "[graph][restore][rename]") {
   CKPT_CHECK_CODE(ErrorCode::invalid_argument,
                   checkpoint.read(dir / "a.ckpt", {.on_mismatch = {{"a/**/b", OnMismatch::skip}}}));
 }
+
+TEST_CASE("a chain in a file and a cycle in the program do not make endless paths",
+          "[graph][restore][rename][hostile]") {
+  TempDir dir;
+  {
+    Writer writer{dir / "a.ckpt", quick().writer};
+    ObjectGraph graph;
+    constexpr std::uint32_t kNodes = 20'000;
+    graph.nodes.resize(kNodes);
+    for (std::uint32_t i = 0; i + 1 < kNodes; ++i) graph.nodes[i].edges = {{"parent", i + 1}};
+    writer.set_graph(graph);
+    writer.commit();
+  }
+  Box a;
+  a.track("parent", a);
+  Checkpoint checkpoint{a};
+  CKPT_CHECK_CODE(ErrorCode::limit, checkpoint.read(dir / "a.ckpt", {.on_mismatch = {{"**", OnMismatch::skip}}}));
+}

@@ -181,3 +181,45 @@ TEST_CASE("a slot may have a shape of its own", "[graph][slots]") {
   CHECK(adafactor.add_slot<float>(w, "row", Shape{4}).same_as(row));
   CKPT_CHECK_CODE(ErrorCode::mismatch, adafactor.add_slot<float>(w, "row"));
 }
+
+TEST_CASE("text has no shape", "[graph][state]") {
+  Box box;
+  CKPT_CHECK_CODE(ErrorCode::invalid_argument, box.add_variable("s", DType::string, Shape{3}));
+  CHECK(box.add_variable("s", DType::string, Shape{}).dtype() == DType::string);
+}
+
+TEST_CASE("a variable that is tracked late is a restore of its object, too", "[graph][state][deferred]") {
+  class Watching : public Box {
+   public:
+    Watching() = default;
+    int calls = 0;
+    bool fails = false;
+
+   protected:
+    void after_restore() override {
+      ++calls;
+      if (fails) throw std::runtime_error("no");
+    }
+  };
+  TempDir dir;
+  {
+    Variable<float> v{2};
+    Box box;
+    box.track("v", v);
+    Checkpoint{{"box", box}}.write(dir / "a.ckpt", quick());
+  }
+  Watching box;
+  Variable<float> v{0};
+  Checkpoint checkpoint{{"box", box}};
+  const auto status = checkpoint.read(dir / "a.ckpt");
+  box.fails = true;
+  CHECK_THROWS_AS(box.track("v", v), std::runtime_error);
+  CHECK(v.value() == 2);
+  checkpoint.write(dir / "b.ckpt", quick());
+  CHECK(paths_in(dir / "b.ckpt").empty());  // it is not tracked
+  box.fails = false;
+  Variable<float> w{0};
+  box.track("v", w);
+  CHECK(box.calls == 1);  // the first variable, which lives, has the value
+  status.expect_partial();
+}

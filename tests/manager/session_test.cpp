@@ -4,8 +4,10 @@
 #include <support/child.hpp>
 
 #include <csignal>
+#include <limits>
 #include <memory>
-#include <numeric>
+#include <stdexcept>
+#include <utility>
 #include <vector>
 
 using namespace ckpt;
@@ -203,7 +205,8 @@ TEST_CASE("a signal saves and stops, a second one ends the process", "[manager][
   TempDir dir;
   const int number = GENERATE(SIGTERM, SIGINT);
   CAPTURE(number);
-  std::signal(number, SIG_IGN);
+  void (*const handler)(int) = [](int) {};
+  std::signal(number, handler);
   {
     Program program;
     SessionOptions options = quick_session({.save_steps = 1000});
@@ -222,7 +225,7 @@ TEST_CASE("a signal saves and stops, a second one ends the process", "[manager][
     session.finish();
     CKPT_CHECK_CODE(ErrorCode::busy, TrainingSession(program.checkpoint, program.step, dir / "other", options));
   }
-  CHECK(std::signal(number, SIG_DFL) == SIG_IGN);  // what was there before is there again
+  CHECK(std::signal(number, SIG_DFL) == handler);  // as before
 }
 
 TEST_CASE("a second signal ends the process at once", "[manager][session][signal]") {
@@ -230,6 +233,7 @@ TEST_CASE("a second signal ends the process at once", "[manager][session][signal
   const pid_t child = ::fork();
   REQUIRE(child >= 0);
   if (child == 0) {
+    for (const int number : {SIGTERM, SIGINT}) std::signal(number, SIG_DFL);  // not the test framework's
     try {
       Program program;
       TrainingSession session{program.checkpoint, program.step, dir / "run"};
@@ -280,4 +284,102 @@ TEST_CASE("options that are wrong", "[manager][session]") {
   refused(quick_session({.listeners = {nullptr}}));
   CKPT_CHECK_CODE(ErrorCode::invalid_argument,
                   TrainingSession(program.checkpoint, Variable<std::int64_t>{}, dir / "run", quick_session()));
+}
+
+TEST_CASE("a signal that is ignored stays ignored", "[manager][session][signal]") {
+  TempDir dir;
+  std::signal(SIGINT, SIG_IGN);
+  Program program;
+  SessionOptions options = quick_session();
+  options.handle_signals = true;
+  TrainingSession session{program.checkpoint, program.step, dir / "run", options};
+  std::raise(SIGINT);
+  CHECK_FALSE(session.should_stop());
+  std::signal(SIGINT, SIG_DFL);
+}
+
+TEST_CASE("a report whose save fails may be made again", "[manager][session][early]") {
+  struct Fails : SessionListener {
+    void before_save(std::int64_t step) override {
+      if (step == 1 && !std::exchange(failed_, true)) throw std::runtime_error("no");
+    }
+    bool failed_ = false;
+  };
+  TempDir dir;
+  Program program;
+  TrainingSession session{program.checkpoint, program.step, dir / "run",
+                          quick_session({.save_steps = 100,
+                                         .early_stopping = EarlyStopping{"loss", Better::lower, 2},
+                                         .listeners = {std::make_shared<Fails>()}})};
+  REQUIRE(session.next());
+  program.train();
+  CHECK_THROWS_AS(session.report({{"loss", 0.1}}), std::runtime_error);
+  session.report({{"loss", 0.1}});
+  CHECK(*session.manager().best("loss") == dir / "run/model-1.ckpt");
+  program.train();
+  session.finish();
+  CHECK(program.value.value() == 1);
+}
+
+TEST_CASE("saving a restored step again keeps what was measured of it", "[manager][session][metrics]") {
+  TempDir dir;
+  const SessionOptions options =
+      quick_session({.save_steps = 1, .early_stopping = EarlyStopping{"loss", Better::lower, 5}});
+  {
+    Program program;
+    TrainingSession session{program.checkpoint, program.step, dir / "run", options};
+    session.next();
+    program.train();
+    session.report({{"loss", 0.1}});
+  }
+  Program program;
+  TrainingSession session{program.checkpoint, program.step, dir / "run", options};
+  CHECK(session.save() == dir / "run/model-1.ckpt");
+  CHECK(session.manager().best("loss") == dir / "run/model-1.ckpt");
+}
+
+TEST_CASE("a run that early stopping has ended does not begin again", "[manager][session][early]") {
+  TempDir dir;
+  const SessionOptions options =
+      quick_session({.save_steps = 1, .early_stopping = EarlyStopping{"loss", Better::lower, 2}});
+  for (int start = 0; start < 3; ++start) {
+    CAPTURE(start);
+    Program program;
+    TrainingSession session{program.checkpoint, program.step, dir / "run", options};
+    while (session.next()) {
+      program.train();
+      session.report({{"loss", static_cast<double>(program.step.value())}});
+    }
+    CHECK(program.step.value() == 3);
+    CHECK(session.stop_reason() == StopReason::early_stopping);
+    session.finish();
+    CHECK(program.step.value() == 1);
+  }
+}
+
+TEST_CASE("finishing goes on where it failed, also from another directory", "[manager][session]") {
+  struct Fails : SessionListener {
+    void end(std::int64_t /*step*/) override {
+      if (++calls == 1) throw std::runtime_error("no");
+    }
+    int calls = 0;
+  };
+  TempDir dir;
+  const std::filesystem::path home = std::filesystem::current_path();
+  std::filesystem::current_path(dir.path());
+  Program program;
+  const auto listener = std::make_shared<Fails>();
+  TrainingSession session{program.checkpoint, program.step, "run",
+                          quick_session({.early_stopping = EarlyStopping{"loss"}, .listeners = {listener}})};
+  session.next();
+  program.train();
+  session.report({{"loss", 1}});
+  program.train();
+  std::filesystem::current_path(home);
+  CHECK_THROWS_AS(session.finish(), std::runtime_error);
+  session.finish();
+  session.finish();
+  CHECK(listener->calls == 2);
+  CHECK(program.step.value() == 1);
+  CHECK(checkpoints_in(dir / "run") == Paths{"model-0.ckpt", "model-1.ckpt", "model-2.ckpt"});
 }
