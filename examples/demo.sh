@@ -113,7 +113,7 @@ show() {
   check_directory "$whole" "$killed"
   cd "$killed"
   say '  its directory, which is removed at the end:' $(ls -A)
-  say "  tools/ckptdump/ckptdump in the build folder: ckptdump $tree $newest"
+  say "  ckptdump $tree $newest"
   # shellcheck disable=SC2086 # the command and its options
   "$ckptdump" $tree "$newest" | indented || fail 'ckptdump tree'
   say "  ckptdump verify $newest"

@@ -33,8 +33,9 @@ struct AsyncOptions {
 };
 
 /// Who may change variables when. "Changing" is writing values, restoring, and freeing memory that was lent with
-/// AnyVariable::wrap, in any thread. Objects and the tree of them may be changed as soon as save() has returned, in all
-/// modes, and the library's own memory of a variable stays while it is needed.
+/// AnyVariable::wrap, in any thread, and in a Trackable::before_save that the next save calls. Objects and the tree of
+/// them may be changed as soon as save() has returned, in all modes, and the library's own memory of a variable stays
+/// while it is needed.
 enum class SaveMode : std::uint8_t {
   /// save() returns when the variables were copied: they may be changed from then on.
   copy,

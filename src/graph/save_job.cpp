@@ -6,19 +6,9 @@
 
 #include <ckpt/error.hpp>
 
-#include <system_error>
 #include <utility>
 
 namespace ckpt::graph {
-namespace {
-
-std::filesystem::path absolute_path(const std::filesystem::path& path) {
-  std::error_code failed;
-  std::filesystem::path result = std::filesystem::absolute(path, failed);
-  return failed ? path : result;
-}
-
-}  // namespace
 
 void Monitor::require_may_wait() const {
   if (os::process_id() != process) {
@@ -37,7 +27,7 @@ SaveJob::SaveJob(std::shared_ptr<Monitor> monitor, Snapshot snapshot, Staging st
                  AsyncSaveOptions options, CopyOptions copy, double waited_seconds)
     : monitor_{std::move(monitor)},
       path_{std::move(path)},
-      target_{absolute_path(path_)},
+      target_{os::absolute_path(path_)},
       copy_{copy},
       waited_seconds_{waited_seconds},
       options_{std::move(options)},

@@ -4,7 +4,6 @@
 #include "manager/file_names.hpp"
 #include "manager/impl.hpp"
 #include "manager/load.hpp"
-#include "manager/paths.hpp"
 
 #include <ckpt/error.hpp>
 #include <ckpt/manager.hpp>
@@ -78,7 +77,7 @@ CheckpointManager::Impl::Impl(Checkpoint& checkpoint, const std::filesystem::pat
     : checkpoint_{state_of(checkpoint)},
       options_{checked(std::move(options))},
       shown_{path.empty() ? "." : path},
-      directory_{os::Directory::create_all(manager::absolute_path(shown_))},
+      directory_{os::Directory::create_all(os::absolute_path(shown_))},
       lock_{directory_, kLockFile},
       last_step_{options_.last_checkpoint_step} {
   make_entry_durable(directory_);

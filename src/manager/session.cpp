@@ -1,5 +1,5 @@
 #include "manager/early_stop.hpp"
-#include "manager/paths.hpp"
+#include "os/directory.hpp"
 #include "os/stop_signals.hpp"
 
 #include <ckpt/error.hpp>
@@ -55,7 +55,7 @@ class TrainingSession::Impl {
     if (!step_) refuse("a session needs the program's step, and this handle is empty");
     if (options_.early_stopping) early_stop_.emplace(checkpoint, *options_.early_stopping);
     manager_.emplace(checkpoint, directory, manager_options(options_, step));
-    directory_ = manager::absolute_path(directory);
+    directory_ = os::absolute_path(directory);
     restored_ = manager_->restore_or_initialize();
     if (restored_) {
       saved_step_ = step_.value();

@@ -15,6 +15,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <memory>
+#include <system_error>
 #include <utility>
 
 namespace ckpt::os {
@@ -156,6 +157,12 @@ LockResult try_lock(int fd) noexcept {
 std::filesystem::path parent_of(const std::filesystem::path& path) {
   auto parent = path.has_filename() ? path.parent_path() : path.parent_path().parent_path();
   return parent.empty() ? std::filesystem::path{"."} : parent;
+}
+
+std::filesystem::path absolute_path(const std::filesystem::path& path) {
+  std::error_code failed;
+  std::filesystem::path result = std::filesystem::absolute(path, failed);
+  return failed ? path : result;
 }
 
 std::string temporary_name(std::string_view name) {

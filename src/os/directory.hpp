@@ -74,6 +74,9 @@ LockResult try_lock(int fd) noexcept;
 /// The directory part of a path: "." when it has none.
 std::filesystem::path parent_of(const std::filesystem::path& path);
 
+/// The path from the root, which means the same after a chdir; the path itself when the working directory is gone.
+std::filesystem::path absolute_path(const std::filesystem::path& path);
+
 /// The name of a new temporary file for `name`: hidden, recognisable, unpredictable.
 std::string temporary_name(std::string_view name);
 

@@ -122,6 +122,22 @@ void save_in_background() {
   // clang-format on
 }
 
+void save_in_background_with_a_manager() {
+  Net net;
+  Adam adam;
+  ckpt::Variable<std::int64_t> step{0};
+  ckpt::Checkpoint checkpoint{{"step", step}, {"optimizer", adam}, {"net", net}};
+  // clang-format off
+  ckpt::CheckpointManager manager{checkpoint, "runs/managed", {.max_to_keep = 2}};
+  for (int i = 0; i < 100; ++i) {
+    train_step(net, adam);
+    ++step;
+    if (step % 50 == 0) manager.save_async();
+  }
+  manager.wait_for_saves();  // throws the first error that nobody has seen
+  // clang-format on
+}
+
 void keep() {
   ckpt::Variable<std::int64_t> step{0};
   ckpt::Checkpoint checkpoint{{"step", step}};
@@ -309,6 +325,7 @@ int main(int argc, char** argv) {
   try {
     resume();
     save_in_background();
+    save_in_background_with_a_manager();
     restore();
     session();
     state();

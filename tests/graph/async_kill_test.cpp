@@ -3,15 +3,13 @@
 #include "saving.hpp"
 
 #include <support/child.hpp>
-#include <sys/mman.h>
+#include <support/shared.hpp>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <csignal>
-#include <cstdlib>
 #include <iostream>
-#include <new>
 #include <random>
 #include <thread>
 
@@ -22,31 +20,10 @@ namespace {
 
 constexpr std::int64_t kElements = 200'000;
 
-int kills() {
-  const char* text = std::getenv("CKPT_TEST_KILLS");
-  return text == nullptr ? 150 : std::atoi(text);
-}
-
-// What the saving process has done, in memory that outlives it.
+// What the saving process has done.
 struct Progress {
   std::atomic<std::int64_t> called{0};
   std::atomic<std::int64_t> durable{0};
-};
-
-class SharedProgress {
- public:
-  SharedProgress()
-      : memory_{::mmap(nullptr, sizeof(Progress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)} {
-    if (memory_ == MAP_FAILED) throw std::bad_alloc{};
-    new (memory_) Progress;
-  }
-  ~SharedProgress() { ::munmap(memory_, sizeof(Progress)); }
-  SharedProgress(const SharedProgress&) = delete;
-  SharedProgress& operator=(const SharedProgress&) = delete;
-  Progress& operator*() const { return *static_cast<Progress*>(memory_); }
-
- private:
-  void* memory_;
 };
 
 // Trains and saves until it is killed. All elements are the number of the save, so that a mixture shows.
@@ -77,12 +54,12 @@ std::int64_t load(const std::filesystem::path& path) {
 TEST_CASE("SIGKILL during saves in the background leaves old or new", "[graph][async][kill]") {
   const TempDir dir;
   const auto path = dir / "a.ckpt";
-  const SharedProgress shared;
+  const Shared<Progress> shared;
   Progress& progress = *shared;
   Variable<std::int64_t> v{{kElements}};
   Checkpoint{{"v", v}}.write(path);
   std::mt19937 random{std::random_device{}()};
-  const int wanted = kills();
+  const int wanted = kills(150);
   int between = 0;  // kills that met a save on its way
   for (int i = 0; i < wanted; ++i) {
     const pid_t child = ::fork();

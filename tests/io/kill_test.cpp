@@ -8,16 +8,14 @@
 #include <support/errors.hpp>
 #include <support/files.hpp>
 #include <support/sample.hpp>
+#include <support/shared.hpp>
 #include <support/temp_dir.hpp>
-#include <sys/mman.h>
 
 #include <atomic>
 #include <chrono>
 #include <csignal>
-#include <cstdlib>
 #include <iostream>
 #include <memory>
-#include <new>
 #include <random>
 #include <string>
 #include <thread>
@@ -28,31 +26,10 @@ using namespace ckpt::test;
 
 namespace {
 
-int kills() {
-  const char* text = std::getenv("CKPT_TEST_KILLS");
-  return text == nullptr ? 1000 : std::atoi(text);
-}
-
-// What the saving process has done, in memory that outlives it.
+// What the saving process has done.
 struct Progress {
   std::atomic<std::uint64_t> begun{0};
   std::atomic<std::uint64_t> done{0};
-};
-
-class SharedProgress {
- public:
-  SharedProgress()
-      : memory_{::mmap(nullptr, sizeof(Progress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)} {
-    if (memory_ == MAP_FAILED) throw std::bad_alloc{};
-    new (memory_) Progress;
-  }
-  ~SharedProgress() { ::munmap(memory_, sizeof(Progress)); }
-  SharedProgress(const SharedProgress&) = delete;
-  SharedProgress& operator=(const SharedProgress&) = delete;
-  Progress& operator*() const { return *static_cast<Progress*>(memory_); }
-
- private:
-  void* memory_;
 };
 
 // Everything in the file follows from the number, so that a mixture of two saves shows.
@@ -91,7 +68,7 @@ struct Setup {
 TEST_CASE("SIGKILL at a random moment leaves old or new", "[kill]") {
   const std::vector<Setup> setups{{100, false}, {100, true}, {300'000, false}, {300'000, true}, {6'000'000, true}};
   std::mt19937 random{std::random_device{}()};
-  const int wanted = kills();
+  const int wanted = kills(1000);
   int done = 0;
   std::size_t temporaries = 0;
   std::size_t between = 0;  // kills that met a save at work
@@ -99,7 +76,7 @@ TEST_CASE("SIGKILL at a random moment leaves old or new", "[kill]") {
     const Setup& setup = setups[s];
     const TempDir dir;
     const auto path = dir / "a.ckpt";
-    const SharedProgress shared;
+    const Shared<Progress> shared;
     Progress& progress = *shared;
     const auto start = std::chrono::steady_clock::now();
     save(path, 0, setup.size, setup.durable);
