@@ -23,6 +23,15 @@ void set_log_callback(LogCallback callback) {
   sink().callback = std::move(callback);
 }
 
+bool base::is_logging() noexcept {
+  try {
+    const std::scoped_lock lock{sink().mutex};
+    return sink().callback != nullptr;
+  } catch (...) {
+    return false;
+  }
+}
+
 void base::log(LogLevel level, std::string_view message) noexcept {
   try {
     const std::scoped_lock lock{sink().mutex};

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <memory>
 #include <utility>
+#include <vector>
 
 namespace ckpt::graph {
 
@@ -16,7 +17,7 @@ struct CheckpointState {
   std::weak_ptr<Node> root;
   std::filesystem::path
       restored_from;  // by the last restore() that succeeded: the save counter continues from that file
-  std::weak_ptr<Restoration> last_restore;
+  std::vector<std::weak_ptr<Restoration>> restores;  // in their order; some are gone
 };
 
 struct Access {

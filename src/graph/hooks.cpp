@@ -3,6 +3,7 @@
 #include "graph/access.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <unordered_set>
 
 namespace ckpt::graph {
@@ -16,13 +17,13 @@ thread_local std::uint64_t changes = 0;
 void note_change() noexcept { ++changes; }
 
 Walk walk_for_save(const std::shared_ptr<Node>& root) {
-  std::unordered_set<const Node*> asked;
+  std::unordered_set<std::shared_ptr<const Node>> asked;  // held, so that no other node comes to lie at the address
   while (true) {
     Walk objects = walk(root);
     const std::uint64_t before = changes;
     for (const Visit& visit : objects.visits) {
       Trackable* object = visit.node->object;
-      if (object != nullptr && asked.insert(visit.node.get()).second) Access::before_save(*object);
+      if (object != nullptr && asked.insert(visit.node).second) Access::before_save(*object);
     }
     if (changes == before) return objects;
   }

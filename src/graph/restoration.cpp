@@ -19,6 +19,16 @@ std::uint64_t next_uid() noexcept {
   return ++last;
 }
 
+// By paths, which the objects of both have in common where the roots are the same and nothing is renamed. A rule may
+// skip a value of the latest, and then the earlier one counts.
+bool supersedes(const Restoration& latest, const Restoration& earlier) {
+  if (latest.options().root != earlier.options().root || latest.options().slots != earlier.options().slots)
+    return false;
+  if (latest.rules().need_paths() || earlier.rules().has_renames()) return false;
+  return std::ranges::all_of(earlier.pending(),
+                             [&](const std::string& path) { return latest.reader().contains(path); });
+}
+
 }  // namespace
 
 Restoration::Restoration(const Reader& reader, const RestoreOptions& options, const std::shared_ptr<Node>& root)
@@ -196,6 +206,31 @@ void Restoration::warn_unused() const {
   base::log(LogLevel::warning, "restored from " + base::escape(reader_.path().string()) + ": " +
                                    std::to_string(paths.size()) + " values in the file were not used: " +
                                    list_paths(paths) + " (if that is intended, call expect_partial() on the status)");
+}
+
+std::vector<std::shared_ptr<Node>> Restoration::waiting_nodes() const {
+  std::vector<std::shared_ptr<Node>> nodes;
+  for (const std::weak_ptr<Node>& object : live_) {
+    auto node = object.lock();
+    const auto is_mine = [this](const Pending& pending) { return pending.restoration.get() == this; };
+    if (node && std::ranges::any_of(node->pending, is_mine)) nodes.push_back(std::move(node));
+  }
+  return nodes;
+}
+
+void drop_superseded(std::vector<std::weak_ptr<Restoration>>& earlier, const std::shared_ptr<Restoration>& latest) {
+  for (const std::weak_ptr<Restoration>& reference : earlier) {
+    const auto restoration = reference.lock();
+    if (!restoration || !supersedes(*latest, *restoration)) continue;
+    const auto is_its = [&](const Pending& pending) { return pending.restoration == restoration; };
+    const auto nodes = restoration->waiting_nodes();
+    long held = 1;  // here
+    for (const auto& node : nodes) held += std::ranges::count_if(node->pending, is_its);
+    if (restoration.use_count() != held) continue;  // somebody may ask its status
+    restoration->expect_partial();                  // the latest warns of what is not used
+    for (const auto& node : nodes) std::erase_if(node->pending, is_its);
+  }
+  std::erase_if(earlier, [](const auto& reference) { return reference.expired(); });
 }
 
 bool still_pending(const Node& node, Pending& pending) {

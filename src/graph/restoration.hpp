@@ -61,6 +61,9 @@ class Restoration {
   /// Whether the part of the file that is restored has values that nobody took.
   bool any_unmatched() const noexcept { return unmatched_ > 0; }
 
+  /// The live nodes that wait for something of this file.
+  std::vector<std::shared_ptr<Node>> waiting_nodes() const;
+
   /// From here on, unused values are worth a warning.
   void arm() noexcept { armed_ = true; }
   void expect_partial() noexcept { expect_partial_ = true; }
@@ -98,6 +101,11 @@ class Restoration {
   bool armed_ = false;
   bool expect_partial_ = false;
 };
+
+/// Lets go of earlier restores, files and mappings included, of which the latest has every value that is still waited
+/// for and whose status nobody holds: they can no longer be noticed. Without this a program that restores a part of
+/// each new checkpoint would hold all of them.
+void drop_superseded(std::vector<std::weak_ptr<Restoration>>& earlier, const std::shared_ptr<Restoration>& latest);
 
 /// Whether a restoration has something left for `node`; moves the cursors.
 bool still_pending(const Node& node, Pending& pending);

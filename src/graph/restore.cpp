@@ -17,6 +17,7 @@ namespace graph {
 namespace {
 
 void log_summary(const Restoration& restoration) {
+  if (!base::is_logging()) return;  // the counts cost a walk
   const auto count = [](const std::vector<std::string>& paths) { return std::to_string(paths.size()); };
   base::log(LogLevel::info, "restored from " + base::escape(restoration.reader().path().string()) + ": " +
                                 count(restoration.unmatched_in_file()) + " values of the file wait or are not used, " +
@@ -28,11 +29,11 @@ void log_summary(const Restoration& restoration) {
 
 Reader open_for(const std::filesystem::path& path, const RestoreOptions& options) {
   ReaderOptions reader_options{.mode = options.mode, .verify = options.verify};
-  // Where a file is read and not mapped (which `automatic` decides when it sees the file), there is nothing to map
-  // privately, and the values are copied.
-  reader_options.copy_on_write = options.binding == Binding::copy_on_write &&
-                                 Reader::open(path, {.mode = options.mode}).file().mode == ReadMode::mmap;
   try {
+    // Where a file is read and not mapped (which `automatic` decides when it sees the file), there is nothing to map
+    // privately, and the values are copied.
+    reader_options.copy_on_write = options.binding == Binding::copy_on_write &&
+                                   Reader::open(path, {.mode = options.mode}).file().mode == ReadMode::mmap;
     return Reader::open(path, reader_options);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::not_found) throw;
@@ -51,7 +52,8 @@ RestoreStatus restore_objects(CheckpointState& state, const Reader& reader, cons
   plan.apply();
   restoration->arm();
   log_summary(*restoration);
-  state.last_restore = restoration;
+  drop_superseded(state.restores, restoration);
+  state.restores.push_back(restoration);
   return Access::status(std::move(restoration));
 }
 

@@ -36,7 +36,7 @@ ObjectGraph graph_of(Walk& walk) {
 
 // What a restore brought and no object has taken yet is missing from the new file.
 void warn_of_waiting(const CheckpointState& state) {
-  const auto restoration = state.last_restore.lock();
+  const auto restoration = state.restores.empty() ? nullptr : state.restores.back().lock();
   if (!restoration || restoration->expects_partial()) return;
   const std::vector<std::string> waiting = restoration->pending();
   if (waiting.empty()) return;
