@@ -21,7 +21,6 @@
 namespace ckpt {
 
 using manager::Entry;
-using manager::Standing;
 
 namespace {
 
