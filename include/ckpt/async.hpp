@@ -33,9 +33,10 @@ struct AsyncOptions {
 };
 
 /// Who may change variables when. "Changing" is writing values, restoring, and freeing memory that was lent with
-/// AnyVariable::wrap, in any thread, and in a Trackable::before_save that the next save calls. Objects and the tree of
-/// them may be changed as soon as save() has returned, in all modes, and the library's own memory of a variable stays
-/// while it is needed.
+/// AnyVariable::wrap, in any thread, and in a Trackable::before_save that Checkpoint::save calls. (The next save() in
+/// the background calls it, too, and so waits until variables may be changed.) Objects and the tree of them may be
+/// changed as soon as save() has returned, in all modes, and the library's own memory of a variable stays while it is
+/// needed.
 enum class SaveMode : std::uint8_t {
   /// save() returns when the variables were copied: they may be changed from then on.
   copy,
@@ -65,7 +66,8 @@ class PendingSave {
   /// Where the file will be.
   const std::filesystem::path& path() const;
 
-  /// Seconds that save() waited before it began, for earlier saves to finish; 0 when it did not wait.
+  /// Seconds that save() waited before it began, for earlier saves to finish or to let go of the variables; 0 when it
+  /// did not wait.
   double waited_seconds() const;
 
   /// Waits until the variables may be changed. Throws the error of this save when it has failed by then; the variables

@@ -106,6 +106,7 @@ BackgroundSaver::Reserved BackgroundSaver::reserve(SaveMode mode) {
   reserved.waited_seconds = wait_until(lock, [this] { return jobs_.size() < options_.max_in_flight; });
   throw_unreported();
   failed_.reserve(failed_.size() + jobs_.size() + 1);
+  reserved.waited_seconds += settle_earlier(lock);
   lock.unlock();
   reserved.snapshot = collect(*state_);
   lock.lock();
@@ -134,6 +135,18 @@ double BackgroundSaver::wait_until(Lock& lock, const Ready& ready) {
   if (ready()) return 0;
   const auto begin = std::chrono::steady_clock::now();
   monitor_->changed.wait(lock, ready);
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+// Collecting calls before_save of the objects, which writes what earlier saves may still read. Returns the seconds that
+// it took.
+double BackgroundSaver::settle_earlier(Lock& lock) {
+  if (std::ranges::all_of(jobs_, [](const auto& job) { return job->staged(); })) return 0;
+  const std::vector<std::shared_ptr<SaveJob>> earlier{jobs_.begin(), jobs_.end()};
+  lock.unlock();
+  const auto begin = std::chrono::steady_clock::now();
+  for (const auto& job : earlier) job->settle();
+  lock.lock();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 

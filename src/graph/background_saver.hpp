@@ -57,6 +57,7 @@ class BackgroundSaver {
   Staging take_staging(Lock& lock, const Snapshot& snapshot, double& waited_seconds);
   template <typename Ready>
   double wait_until(Lock& lock, const Ready& ready);
+  double settle_earlier(Lock& lock);
   void own_counter(Snapshot& snapshot) const;
   PendingSave start(Reserved reserved, std::filesystem::path path, AsyncSaveOptions options);
   void throw_unreported();

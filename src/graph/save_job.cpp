@@ -40,7 +40,7 @@ void SaveJob::stage() {
   {
     std::unique_lock lock{monitor_->mutex};
     if (stage_ != Stage::waiting) {
-      monitor_->changed.wait(lock, [this] { return stage_ == Stage::staged; });
+      monitor_->changed.wait(lock, [this] { return staged(); });
       return;
     }
     stage_ = Stage::copying;
@@ -93,8 +93,7 @@ void SaveJob::write() {
   if (options_.on_durable) options_.on_durable(path_);
 }
 
-void SaveJob::wait_staged() {
-  monitor_->require_may_wait();
+void SaveJob::settle() {
   {
     const std::scoped_lock lock{monitor_->mutex};
     ask();
@@ -103,7 +102,13 @@ void SaveJob::wait_staged() {
   // Rather than wait for its turn in the background, behind a save that is being written.
   if (options_.mode == SaveMode::overlap) stage();
   std::unique_lock lock{monitor_->mutex};
-  monitor_->changed.wait(lock, [this] { return stage_ == Stage::staged; });
+  monitor_->changed.wait(lock, [this] { return staged(); });
+}
+
+void SaveJob::wait_staged() {
+  monitor_->require_may_wait();
+  settle();
+  const std::scoped_lock lock{monitor_->mutex};
   if (error_) report();
 }
 
@@ -119,7 +124,7 @@ void SaveJob::wait_done() {
 bool SaveJob::is_staged() const {
   monitor_->require_may_wait();
   const std::scoped_lock lock{monitor_->mutex};
-  return stage_ == Stage::staged;
+  return staged();
 }
 
 bool SaveJob::is_done() const {

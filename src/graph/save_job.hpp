@@ -53,6 +53,9 @@ class SaveJob {
   /// Copies the variables, or waits for whoever does that already.
   void stage();
 
+  /// Waits until the variables may be changed, whether or not the save has failed.
+  void settle();
+
   /// PendingSave's.
   void wait_staged();
   void wait_done();
@@ -67,6 +70,7 @@ class SaveJob {
   /// Somebody waits: a save that is to be checked for changes waits for this.
   void ask() noexcept { asked_ = true; }
   void finish() noexcept { done_ = true; }
+  bool staged() const noexcept { return stage_ == Stage::staged; }
   const std::exception_ptr& error() const noexcept { return error_; }
   /// Whether the error was thrown to the caller.
   bool reported() const noexcept { return reported_; }
