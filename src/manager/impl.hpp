@@ -51,6 +51,7 @@ class CheckpointManager::Impl {
  private:
   double now() const;
   bool in_list(const std::string& file) const;
+  bool is_leaving(const manager::Entry& entry) const { return leaving_.contains(entry.file); }
 
   struct Skip {
     SkipReason reason;
@@ -85,7 +86,8 @@ class CheckpointManager::Impl {
   void require_new(const std::string& file) const;
   void require_nothing_waits();
   std::vector<std::filesystem::path> sweep(bool durable);
-  void write_state(const manager::State& state, bool durable) const;
+  void write_state(const manager::State& state, bool durable);
+  void write_if_unwritten();
 
   manager::Entries candidates() const;
   void adopt(const manager::Entry& restored);
@@ -99,9 +101,10 @@ class CheckpointManager::Impl {
   std::filesystem::path shown_;  // the directory as the caller wrote it
   os::Directory directory_;      // absolute
   os::DirectoryLock lock_;
-  manager::Entries entries_;  // oldest first
-  manager::Entries leaving_;  // scheduled for removal, and still in the state
+  manager::Entries entries_;  // oldest first, also those that are leaving: rules go by the order, and one may come back
+  std::set<std::string> leaving_;  // files that are scheduled for removal
   double last_preserved_ = 0;
+  bool unwritten_ = false;  // whether the list has files that the state on the disk does not know
   std::map<std::string, manager::Facts, std::less<>> facts_;  // by file, of those that could be read
   std::set<std::string> written_;                             // by this manager
   std::optional<std::int64_t> last_step_;                     // of the last save

@@ -140,19 +140,19 @@ std::optional<std::string> newest_file(const os::Directory& directory, std::stri
   return std::move(entries.back().file);
 }
 
-State load_state(const os::Directory& directory, const ManagerOptions& options, double now) {
+LoadedState load_state(const os::Directory& directory, const ManagerOptions& options, double now) {
   ParsedState parsed = read_state(directory, options.name);
-  State state;
-  if (parsed.problem.empty()) {
-    state = std::move(parsed.state);
+  LoadedState loaded{std::move(parsed.state), !parsed.problem.empty()};
+  State& state = loaded.state;
+  if (loaded.rebuilt) {
+    state = rebuild(directory, options, parsed.problem, now);
+  } else {
     forget_vanished(directory, options, state.entries);
     if (state.entries.empty() && !state.last_preserved) state.last_preserved = now - kBefore;
     settle_times(state, now);
-  } else {
-    state = rebuild(directory, options, parsed.problem, now);
   }
   if (options.adopt) adopt_others(directory, options, state, now);
-  return state;
+  return loaded;
 }
 
 }  // namespace ckpt::manager

@@ -18,9 +18,14 @@ Entries scan(const os::Directory& directory, std::string_view name);
 /// Logs nothing. Throws io, unsupported.
 std::optional<std::string> newest_file(const os::Directory& directory, std::string_view name);
 
+struct LoadedState {
+  State state;
+  bool rebuilt = false;  ///< from the directory: the state file says nothing of it
+};
+
 /// The state for a manager that starts at `now` (seconds since 1970), without files that are gone. Rebuilt from the
 /// newest files of the directory, and then logged, when the state file is missing or damaged. Clocks that went back are
 /// dealt with, and other files adopted where the options say so. `last_preserved` is set. Throws io, unsupported.
-State load_state(const os::Directory& directory, const ManagerOptions& options, double now);
+LoadedState load_state(const os::Directory& directory, const ManagerOptions& options, double now);
 
 }  // namespace ckpt::manager

@@ -84,9 +84,10 @@ CheckpointManager::Impl::Impl(Checkpoint& checkpoint, const std::filesystem::pat
   for (const std::string& name : os::remove_stale_temporaries(directory_)) {
     base::log(LogLevel::info, "removed the temporary file of a save that was killed: " + base::escape(name));
   }
-  manager::State state = manager::load_state(directory_, options_, now());
-  entries_ = std::move(state.entries);
-  last_preserved_ = *state.last_preserved;
+  manager::LoadedState loaded = manager::load_state(directory_, options_, now());
+  entries_ = std::move(loaded.state.entries);
+  last_preserved_ = *loaded.state.last_preserved;
+  unwritten_ = loaded.rebuilt;
 }
 
 // A clock that says nothing sensible makes checkpoints look old, and what looks old is never removed by its age.
@@ -103,7 +104,9 @@ bool CheckpointManager::Impl::in_list(const std::string& file) const {
 
 Entries CheckpointManager::Impl::entries() const {
   const Lock lock = locked();
-  return entries_;
+  Entries entries = entries_;
+  std::erase_if(entries, [this](const Entry& entry) { return is_leaving(entry); });
+  return entries;
 }
 
 void CheckpointManager::Impl::wait_for_deletions() {

@@ -20,6 +20,7 @@ std::vector<Candidate> CheckpointManager::Impl::judged(bool with_facts, bool wit
   std::vector<Candidate> all;
   all.reserve(entries_.size());
   for (const Entry& entry : entries_) {
+    if (is_leaving(entry)) continue;
     Candidate& candidate = all.emplace_back(Candidate{entry, {}, false});
     if (with_pins) candidate.pinned = directory_.exists(manager::pin_file(entry.file));
     manager::Facts spare;

@@ -71,6 +71,7 @@ RestoreResult CheckpointManager::Impl::restore() {
     result.status = graph::restore_with_counter(*checkpoint_, graph::open_for(path, options), options);
     restored_ = result.status;
     adopt(candidate);
+    write_if_unwritten();
     result.path = shown_ / candidate.file;
     if (options_.step_counter) last_step_ = options_.step_counter.value();
     if (!result.skipped.empty()) {
@@ -95,8 +96,22 @@ void CheckpointManager::Impl::adopt(const Entry& restored) {
   const auto is_older = [&](const Entry& entry) { return entry.number > restored.number; };
   if (in_list(restored.file) || std::ranges::any_of(entries_, is_older)) return;
   Entry entry = restored;
-  entry.time = now();
+  manager::Facts spare;
+  const double time = now();
+  entry.time = std::min(time, facts_of(entry.file, spare).created.value_or(time));
   entries_.push_back(std::move(entry));
+  unwritten_ = true;
+}
+
+// If the next save were killed between its file and the state, there would be two files that nobody knows, and the
+// older one would be left alone for ever.
+void CheckpointManager::Impl::write_if_unwritten() {
+  if (!unwritten_) return;
+  try {
+    write_state({entries_, last_preserved_}, options_.save.writer.durable);
+  } catch (const Error& error) {  // a full disk: the values are restored all the same
+    base::log(LogLevel::warning, error.what());
+  }
 }
 
 }  // namespace ckpt

@@ -11,7 +11,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iterator>
 #include <limits>
 #include <list>
 #include <memory>
@@ -208,54 +207,48 @@ void CheckpointManager::Impl::require_nothing_waits() {
 std::vector<std::filesystem::path> CheckpointManager::Impl::sweep(bool durable) {
   const std::vector<manager::Candidate> all = judged(manager::needs_facts(options_), options_.max_to_keep.has_value());
   const manager::RetentionPlan plan = manager::plan_retention(all, options_, last_preserved_);
-  manager::Entries kept;
-  manager::Entries leaving;
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    // A file that is about to be replaced stays: its removal could meet the new one.
-    const bool keep = plan.verdicts[i].keep || is_in_flight(all[i].entry.file);
-    manager::Entries& to = keep ? kept : leaving;
-    to.push_back(all[i].entry);
-    to.back().standing = plan.verdicts[i].standing;
-  }
-  manager::State state{leaving_, plan.last_preserved};
-  state.entries.insert(state.entries.end(), leaving.begin(), leaving.end());
-  state.entries.insert(state.entries.end(), kept.begin(), kept.end());
-  write_state(state, durable);
-
-  // The state is in its place: nothing below is undone.
-  entries_ = std::move(kept);
-  last_preserved_ = plan.last_preserved;
+  manager::State state{entries_, plan.last_preserved};
+  std::set<std::string> leaving = leaving_;
   std::vector<std::string> files;
   std::vector<std::filesystem::path> paths;
-  for (const Entry& entry : leaving) {
+  auto verdict = plan.verdicts.begin();
+  for (Entry& entry : state.entries) {
+    if (is_leaving(entry)) continue;
+    entry.standing = verdict->standing;
+    // A file that is about to be replaced stays: its removal could meet the new one.
+    const bool keep = verdict++->keep || is_in_flight(entry.file);
+    if (keep) continue;
+    leaving.insert(entry.file);
     files.push_back(entry.file);
     paths.push_back(shown_ / entry.file);
   }
-  leaving_.insert(leaving_.end(), leaving.begin(), leaving.end());
+  write_state(state, durable);
+
+  // The state is in its place: nothing below is undone.
+  entries_ = std::move(state.entries);
+  leaving_ = std::move(leaving);
+  last_preserved_ = plan.last_preserved;
   deletions_.schedule(files, durable);
   return paths;
 }
 
-void CheckpointManager::Impl::write_state(const manager::State& state, bool durable) const {
+void CheckpointManager::Impl::write_state(const manager::State& state, bool durable) {
   const std::string text = manager::format_state(state);
   os::write_file_atomically(directory_.path() / manager::state_file(options_.name), std::as_bytes(std::span{text}),
                             durable);
+  unwritten_ = false;
 }
 
-// Files that were to be removed and are still there go back into the list, for the next sweep to judge.
+// Files that were to be removed and are still there are judged by the next sweep.
 void CheckpointManager::Impl::reclaim() {
   const manager::Deletions::Outcome outcome = deletions_.take_outcome();
   for (const std::string& file : outcome.removed) {
-    std::erase_if(leaving_, [&](const Entry& entry) { return entry.file == file; });
+    std::erase_if(entries_, [&](const Entry& entry) { return entry.file == file; });
+    leaving_.erase(file);
     written_.erase(file);
     facts_.erase(file);
   }
-  const std::set<std::string> left{outcome.left.begin(), outcome.left.end()};
-  manager::Entries back;
-  std::ranges::copy_if(leaving_, std::back_inserter(back),
-                       [&](const Entry& entry) { return left.contains(entry.file); });
-  std::erase_if(leaving_, [&](const Entry& entry) { return left.contains(entry.file); });
-  entries_.insert(entries_.begin(), back.begin(), back.end());
+  for (const std::string& file : outcome.left) leaving_.erase(file);
 }
 
 }  // namespace ckpt
