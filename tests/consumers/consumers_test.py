@@ -2,10 +2,11 @@
 """An installed copy of ckpt serves a foreign project, and the programs of README.md do what it says.
 
 usage: consumers_test.py meson|pkg-config|readme SOURCE_ROOT BUILD_ROOT MESON COMPILER...
-       consumers_test.py guide SOURCE_ROOT PROGRAM -
+       consumers_test.py guide SOURCE_ROOT GUIDE TENSORFLOW
 
 meson and pkg-config install into a temporary folder, build the three programs against that copy alone and run them.
-readme checks that README.md shows the programs as they are here; guide the same for docs/guide.md and guide.cpp.
+readme checks that README.md shows the programs as they are here; guide the same for the snippets of docs/guide.md, which
+stand in guide.cpp or an example, and for the lines of its table beside TensorFlow, which stand in guide_tensorflow.cpp.
 """
 
 import os
@@ -97,18 +98,38 @@ loss 0.25
 """
 
 
-def guide(root, program):
-    """The snippets of docs/guide.md stand in guide.cpp, indented or not, and the program runs."""
-    code = " ".join((HERE / "guide.cpp").read_text(encoding="utf-8").split())
-    snippets = re.findall(r"```cpp\n(.*?)```", (root / "docs" / "guide.md").read_text(encoding="utf-8"), re.DOTALL)
-    if not snippets:
-        sys.exit("docs/guide.md has no snippet")
-    for snippet in snippets:
-        if " ".join(snippet.split()) not in code:
-            sys.exit(f"tests/consumers/guide.cpp lacks this snippet of docs/guide.md:\n{snippet}")
-    with tempfile.TemporaryDirectory(prefix="ckpt-guide-") as folder:
-        expect(run([program, folder]), GUIDE_SAYS)
-    print(len(snippets), "snippets compared, compiled and run")
+TENSORFLOW_SAYS = """\
+restored "runs/tf/ckpt-7.ckpt"
+net/blocks/0/bias [5]
+evaluated
+"""
+
+
+def squeezed(text):
+    return " ".join(text.split())
+
+
+def require_compiled(pieces, sources, what):
+    """Each piece stands in one of the sources, indented or not."""
+    if not pieces:
+        sys.exit(f"docs/guide.md has no {what}")
+    code = squeezed("\n".join(source.read_text(encoding="utf-8") for source in sources))
+    for piece in pieces:
+        if squeezed(piece) not in code:
+            sys.exit(f"{' and '.join(s.name for s in sources)} lack this {what} of docs/guide.md:\n{piece}")
+
+
+def guide(root, program, tensorflow):
+    text = (root / "docs" / "guide.md").read_text(encoding="utf-8")
+    snippets = re.findall(r"```cpp\n(.*?)```", text, re.DOTALL)
+    require_compiled(snippets, [HERE / "guide.cpp", root / "examples" / "engine_tensors.cpp"], "snippet")
+    rows = re.findall(r"^\|.*\|.*\|(.*)\|$", text.split("## Coming from TensorFlow")[1], re.MULTILINE)
+    lines = [line for row in rows for line in re.findall(r"`(.*?)`", row)]
+    require_compiled(lines, [HERE / "guide_tensorflow.cpp"], "line")
+    for path, says in [(program, GUIDE_SAYS), (tensorflow, TENSORFLOW_SAYS)]:
+        with tempfile.TemporaryDirectory(prefix="ckpt-guide-") as folder:
+            expect(run([path, folder]), says)
+    print(len(snippets), "snippets and", len(lines), "lines compared, compiled and run")
 
 
 def main():
@@ -117,7 +138,7 @@ def main():
         readme(Path(root))
         return
     if how == "guide":
-        guide(Path(root), build)
+        guide(Path(root), build, meson)
         return
     with tempfile.TemporaryDirectory(prefix="ckpt-consumer-") as folder:
         project, prefix = Path(folder) / "project", Path(folder) / "installed"
