@@ -26,7 +26,7 @@ class BlockWriter {
   static constexpr std::size_t kThreads = 2;  // requests in flight
 
   /// `fd` must stay open until destruction. No thread runs and no memory is taken before it is needed.
-  explicit BlockWriter(int fd) noexcept : fd_{fd} {}
+  explicit BlockWriter(int fd) : fd_{fd} {}
   ~BlockWriter();
   BlockWriter(const BlockWriter&) = delete;
   BlockWriter& operator=(const BlockWriter&) = delete;
