@@ -1,8 +1,9 @@
-// What a manager keeps besides the newest checkpoints, and what it says about each.
+// What a manager keeps, and what it says about each checkpoint.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,16 @@ struct KeepBest {
   std::string metric = {};
   int count = 1;  ///< at least 1
   Better better = Better::lower;
+};
+
+/// The rules of ManagerOptions that say what is kept: there is what each means. A manager records its own with the list
+/// of checkpoints, so that others can tell what it would let go of.
+struct RetentionRules {
+  std::optional<int> max_to_keep = {};
+  std::optional<double> keep_every_n_hours = {};
+  std::optional<double> keep_time_grid_hours = {};
+  std::optional<std::int64_t> keep_every_n_steps = {};
+  std::vector<KeepBest> keep_best = {};
 };
 
 /// What happens to one checkpoint, and why: one or more clauses for people, such as "best 2 of 3 by loss (0.25)".

@@ -1,6 +1,7 @@
 #include "base/text.hpp"
 
 #include <array>
+#include <charconv>
 #include <cstddef>
 #include <cstdio>
 #include <optional>
@@ -89,6 +90,12 @@ std::string hex16(std::uint64_t value) {
   std::array<char, 24> buffer{};
   const int length = std::snprintf(buffer.data(), buffer.size(), "%016llx", static_cast<unsigned long long>(value));
   return {buffer.data(), static_cast<std::size_t>(length)};
+}
+
+std::string shortest(double value) {
+  std::array<char, 64> buffer{};
+  const auto result = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value);
+  return {buffer.data(), result.ptr};
 }
 
 }  // namespace ckpt::base

@@ -20,4 +20,7 @@ std::string hex(std::uint64_t value);
 /// 16 digits without a prefix, as checksums are printed.
 std::string hex16(std::uint64_t value);
 
+/// As few digits as read back as the same number: "0.25", "1e+300", "nan".
+std::string shortest(double value);
+
 }  // namespace ckpt::base

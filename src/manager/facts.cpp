@@ -17,10 +17,6 @@ std::optional<std::int64_t> integer(const Metadata& metadata, std::string_view k
   return value == nullptr ? std::nullopt : std::optional{*value};
 }
 
-std::optional<double> seconds(std::optional<std::int64_t> nanoseconds) {
-  return nanoseconds ? std::optional{static_cast<double>(*nanoseconds) / 1e9} : std::nullopt;
-}
-
 }  // namespace
 
 Facts read_facts(const std::filesystem::path& file) {
@@ -28,20 +24,20 @@ Facts read_facts(const std::filesystem::path& file) {
   try {
     const Metadata metadata = Reader::open(file).metadata();
     facts.step = integer(metadata, "ckpt.step");
-    facts.created = seconds(integer(metadata, "ckpt.created"));
+    facts.created_ns = integer(metadata, "ckpt.created");
     for (auto at = metadata.lower_bound(kMetric); at != metadata.end() && at->first.starts_with(kMetric); ++at) {
       const auto* value = std::get_if<double>(&at->second);
       if (value != nullptr) facts.metrics.emplace(at->first.substr(kMetric.size()), *value);
     }
   } catch (const Error& error) {
-    facts.problem = error.what();
+    facts.problem = error;
   }
   return facts;
 }
 
 Facts facts_of(const WriterOptions& options) {
   Facts facts;
-  facts.created = seconds(options.created_ns);
+  facts.created_ns = options.created_ns;
   facts.step = options.step;
   for (const Metric& metric : options.metrics) facts.metrics.insert_or_assign(metric.name, metric.value);
   return facts;

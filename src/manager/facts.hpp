@@ -1,6 +1,7 @@
 // What a checkpoint file says about itself, as far as rules of retention ask.
 #pragma once
 
+#include <ckpt/error.hpp>
 #include <ckpt/writer.hpp>
 
 #include <cstdint>
@@ -13,11 +14,16 @@
 namespace ckpt::manager {
 
 struct Facts {
-  std::optional<double> created;  ///< seconds since 1970 UTC
+  std::optional<std::int64_t> created_ns;  ///< since 1970 UTC
   std::optional<std::int64_t> step;
   std::map<std::string, double, std::less<>> metrics;
-  /// Why nothing could be read; empty when the file could be.
-  std::string problem;
+  /// Why nothing could be read.
+  std::optional<Error> problem;
+
+  /// Seconds since 1970 UTC.
+  std::optional<double> created() const {
+    return created_ns ? std::optional{static_cast<double>(*created_ns) / 1e9} : std::nullopt;
+  }
 };
 
 /// Does not throw ckpt::Error: what cannot be read is a problem in the result.

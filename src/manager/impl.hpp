@@ -98,6 +98,7 @@ class CheckpointManager::Impl {
 
   std::shared_ptr<graph::CheckpointState> checkpoint_;
   ManagerOptions options_;
+  RetentionRules rules_;         // of the options
   std::filesystem::path shown_;  // the directory as the caller wrote it
   os::Directory directory_;      // absolute
   os::DirectoryLock lock_;

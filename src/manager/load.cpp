@@ -5,11 +5,15 @@
 #include "manager/facts.hpp"
 #include "manager/file_names.hpp"
 #include "os/file.hpp"
+#include "os/replacement_file.hpp"
 
 #include <ckpt/error.hpp>
 
 #include <algorithm>
+#include <iterator>
 #include <ranges>
+#include <set>
+#include <span>
 #include <utility>
 
 namespace ckpt::manager {
@@ -25,16 +29,6 @@ std::string shown(const os::Directory& directory, std::string_view file) {
   return base::escape((directory.path() / file).string());
 }
 
-ParsedState read_state(const os::Directory& directory, std::string_view name) {
-  try {
-    const auto text = os::read_small_file(directory.path() / state_file(name), kMaxStateBytes);
-    return text ? parse_state(*text, name) : ParsedState{{}, kMissing};
-  } catch (const Error& error) {
-    if (error.code() != ErrorCode::limit) throw;
-    return {{}, "is too long"};
-  }
-}
-
 double oldest_time(const Entries& entries, double otherwise) {
   for (const Entry& entry : entries) otherwise = std::min(otherwise, entry.time);
   return otherwise;
@@ -43,7 +37,7 @@ double oldest_time(const Entries& entries, double otherwise) {
 // A file that does not say its time gets that of the one after it.
 void read_times(const os::Directory& directory, Entries& entries, double now) {
   for (Entry& entry : std::views::reverse(entries)) {
-    now = std::min(now, read_facts(directory.path() / entry.file).created.value_or(now));
+    now = std::min(now, read_facts(directory.path() / entry.file).created().value_or(now));
     entry.time = now;
   }
 }
@@ -71,14 +65,14 @@ State rebuild(const os::Directory& directory, const ManagerOptions& options, con
   state.last_preserved = oldest_time(state.entries, now) - kBefore;
   if (left_alone > 0) {
     const Facts facts = read_facts(directory.path() / found[left_alone - 1].file);
-    state.last_preserved = std::min(*state.last_preserved, facts.created.value_or(*state.last_preserved));
+    state.last_preserved = std::min(*state.last_preserved, facts.created().value_or(*state.last_preserved));
   }
   return state;
 }
 
-void forget_vanished(const os::Directory& directory, const ManagerOptions& options, Entries& entries) {
+void forget_vanished(const os::Directory& directory, std::string_view name, Entries& entries) {
   if (!entries.empty() && !directory.exists(entries.back().file)) {
-    base::log(LogLevel::warning, "the latest checkpoint of " + shown(directory, state_file(options.name)) + ", " +
+    base::log(LogLevel::warning, "the latest checkpoint of " + shown(directory, state_file(name)) + ", " +
                                      base::escape(entries.back().file) + ", is not there any more");
   }
   std::erase_if(entries, [&](const Entry& entry) { return !directory.exists(entry.file); });
@@ -106,11 +100,11 @@ void adopt_others(const os::Directory& directory, const ManagerOptions& options,
   for (Entry& entry : scan(directory, options.name)) {
     if (std::ranges::find(entries, entry.file, &Entry::file) != entries.end()) continue;
     const Facts facts = read_facts(directory.path() / entry.file);
-    if (!facts.problem.empty()) {
-      base::log(LogLevel::warning, "not adopted, and left alone: " + facts.problem);
+    if (facts.problem) {
+      base::log(LogLevel::warning, std::string{"not adopted, and left alone: "} + facts.problem->what());
       continue;
     }
-    entry.time = std::min(now, facts.created.value_or(now));
+    entry.time = std::min(now, facts.created().value_or(now));
     entry.standing = entry.time > *state.last_preserved ? Standing::active : Standing::held;
     const auto newer = std::ranges::find_if(entries, [&](const Entry& other) { return other.time > entry.time; });
     entries.insert(newer, std::move(entry));
@@ -123,6 +117,27 @@ void adopt_others(const os::Directory& directory, const ManagerOptions& options,
 
 }  // namespace
 
+ParsedState read_state(const os::Directory& directory, std::string_view name) {
+  try {
+    const auto text = os::read_small_file(directory.path() / state_file(name), kMaxStateBytes);
+    return text ? parse_state(*text, name) : ParsedState{{}, kMissing};
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::limit) throw;
+    return {{}, "is too long"};
+  }
+}
+
+void write_state(const os::Directory& directory, std::string_view name, const State& state, bool durable) {
+  const std::string text = format_state(state);
+  os::write_file_atomically(directory.path() / state_file(name), std::as_bytes(std::span{text}), durable);
+}
+
+void settle(const os::Directory& directory, std::string_view name, State& state, double now) {
+  forget_vanished(directory, name, state.entries);
+  if (state.entries.empty() && !state.last_preserved) state.last_preserved = now - kBefore;
+  settle_times(state, now);
+}
+
 Entries scan(const os::Directory& directory, std::string_view name) {
   Entries entries;
   for (const std::string& file : directory.list()) {
@@ -130,6 +145,23 @@ Entries scan(const os::Directory& directory, std::string_view name) {
   }
   std::ranges::sort(entries, {}, &Entry::number);
   return entries;
+}
+
+Entries in_order(const Entries& found, const Entries& listed) {
+  std::int64_t largest = -1;
+  std::set<std::string_view> files;
+  for (const Entry& entry : listed) {
+    largest = std::max(largest, entry.number);
+    files.insert(entry.file);
+  }
+  Entries others;
+  std::ranges::copy_if(found, std::back_inserter(others),
+                       [&](const Entry& entry) { return !files.contains(entry.file); });
+  const auto newer = std::ranges::upper_bound(others, largest, {}, &Entry::number);
+  Entries all{others.begin(), newer};
+  all.insert(all.end(), listed.begin(), listed.end());
+  all.insert(all.end(), newer, others.end());
+  return all;
 }
 
 std::optional<std::string> newest_file(const os::Directory& directory, std::string_view name) {
@@ -147,9 +179,7 @@ LoadedState load_state(const os::Directory& directory, const ManagerOptions& opt
   if (loaded.rebuilt) {
     state = rebuild(directory, options, parsed.problem, now);
   } else {
-    forget_vanished(directory, options, state.entries);
-    if (state.entries.empty() && !state.last_preserved) state.last_preserved = now - kBefore;
-    settle_times(state, now);
+    settle(directory, options.name, state, now);
   }
   if (options.adopt) adopt_others(directory, options, state, now);
   return loaded;

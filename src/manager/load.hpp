@@ -11,8 +11,23 @@
 
 namespace ckpt::manager {
 
+/// What the state file says. Throws io, unsupported.
+ParsedState read_state(const os::Directory& directory, std::string_view name);
+
+/// Atomically. Throws io.
+void write_state(const os::Directory& directory, std::string_view name, const State& state, bool durable);
+
+/// Leaves out files that are gone, and settles which of the others are too old for a clock that says `now` (seconds
+/// since 1970). `last_preserved` is set.
+void settle(const os::Directory& directory, std::string_view name, State& state, double now);
+
 /// Every checkpoint of that name in the directory, by number, without times.
 Entries scan(const os::Directory& directory, std::string_view name);
+
+/// All of `found`, which are by number, and of `listed`, oldest first: those that are not listed go before the list, or
+/// behind it when their number is larger than any in it (a program was killed after it wrote a checkpoint and before it
+/// wrote the state). Nothing is twice.
+Entries in_order(const Entries& found, const Entries& listed);
 
 /// The newest checkpoint for those who only read: that of the state, or of the directory when there is no good state.
 /// Logs nothing. Throws io, unsupported.

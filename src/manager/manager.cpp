@@ -4,6 +4,7 @@
 #include "manager/file_names.hpp"
 #include "manager/impl.hpp"
 #include "manager/load.hpp"
+#include "manager/rules.hpp"
 
 #include <ckpt/error.hpp>
 #include <ckpt/manager.hpp>
@@ -21,34 +22,21 @@ using manager::Entries;
 using manager::Entry;
 using manager::Standing;
 
-constexpr const char* kLockFile = ".ckpt.lock";
-
 [[noreturn]] void refuse(std::string problem, std::string found = {}, std::string advice = {}) {
   throw Error{ErrorCode::invalid_argument,
               {.problem = std::move(problem), .found = std::move(found), .advice = std::move(advice)}};
 }
 
-template <typename Number>
-void require_at_least_one(const std::optional<Number>& value, const char* problem) {
-  if (value && *value < 1) refuse(problem, std::to_string(*value));
-}
-
-void require_hours(const std::optional<double>& hours, const char* problem) {
-  if (hours && (!std::isfinite(*hours) || *hours <= 0)) refuse(problem, std::to_string(*hours));
-}
-
 ManagerOptions checked(ManagerOptions options) {
   manager::require_manager_name(options.name);
-  require_at_least_one(options.max_to_keep, "max_to_keep must be at least 1, or nothing to keep all");
-  require_hours(options.keep_every_n_hours, "keep_every_n_hours must be more than 0, or nothing");
-  require_hours(options.keep_time_grid_hours, "keep_time_grid_hours must be more than 0, or nothing");
-  require_at_least_one(options.keep_every_n_steps, "keep_every_n_steps must be at least 1, or nothing");
-  for (const KeepBest& best : options.keep_best) {
-    if (best.metric.empty()) refuse("keep_best needs the name of a metric");
-    require_at_least_one(std::optional{best.count}, "the count of keep_best must be at least 1");
+  if (auto bad = manager::find_bad_rule(manager::rules_of(options)))
+    refuse(std::move(bad->problem), std::move(bad->found));
+  if (options.async.max_in_flight < 1) {
+    refuse("max_in_flight must be at least 1", std::to_string(options.async.max_in_flight));
   }
-  require_at_least_one(std::optional{options.async.max_in_flight}, "max_in_flight must be at least 1");
-  require_at_least_one(options.checkpoint_interval, "checkpoint_interval must be at least 1, or nothing");
+  if (options.checkpoint_interval && *options.checkpoint_interval < 1) {
+    refuse("checkpoint_interval must be at least 1, or nothing", std::to_string(*options.checkpoint_interval));
+  }
   if (options.checkpoint_interval && !options.step_counter) {
     refuse("checkpoint_interval needs the step to count by", {}, "set ManagerOptions::step_counter");
   }
@@ -76,9 +64,10 @@ void make_entry_durable(const os::Directory& directory) {
 CheckpointManager::Impl::Impl(Checkpoint& checkpoint, const std::filesystem::path& path, ManagerOptions options)
     : checkpoint_{state_of(checkpoint)},
       options_{checked(std::move(options))},
+      rules_{manager::rules_of(options_)},
       shown_{path.empty() ? "." : path},
       directory_{os::Directory::create_all(os::absolute_path(shown_))},
-      lock_{directory_, kLockFile},
+      lock_{directory_, manager::kLockFile},
       last_step_{options_.last_checkpoint_step} {
   make_entry_durable(directory_);
   for (const std::string& name : os::remove_stale_temporaries(directory_)) {

@@ -13,7 +13,7 @@ using manager::Entry;
 const manager::Facts& CheckpointManager::Impl::facts_of(const std::string& file, manager::Facts& spare) {
   if (const auto found = facts_.find(file); found != facts_.end()) return found->second;
   spare = manager::read_facts(directory_.path() / file);
-  return spare.problem.empty() ? facts_.emplace(file, spare).first->second : spare;
+  return spare.problem ? spare : facts_.emplace(file, spare).first->second;
 }
 
 std::vector<Candidate> CheckpointManager::Impl::judged(bool with_facts, bool with_pins) {
@@ -32,8 +32,8 @@ std::vector<Candidate> CheckpointManager::Impl::judged(bool with_facts, bool wit
 std::vector<RetentionDecision> CheckpointManager::Impl::plan() {
   const Lock lock = locked();
   reclaim();
-  const std::vector<Candidate> all = judged(manager::needs_facts(options_), true);
-  manager::RetentionPlan plan = manager::plan_retention(all, options_, last_preserved_);
+  const std::vector<Candidate> all = judged(manager::needs_facts(rules_), true);
+  manager::RetentionPlan plan = manager::plan_retention(all, rules_, last_preserved_);
   std::vector<RetentionDecision> decisions;
   for (std::size_t i = 0; i < all.size(); ++i) {
     manager::Verdict& verdict = plan.verdicts[i];

@@ -32,21 +32,11 @@ bool is_damage(const Error& error) {
 
 }  // namespace
 
-// Newest first: files with larger numbers than the list knows (a program was killed after it wrote a checkpoint and
-// before it wrote the state), the list, and then whatever else is there under this name.
+// Newest first, also those that are not in the list.
 Entries CheckpointManager::Impl::candidates() const {
-  std::int64_t largest = -1;
-  for (const Entry& entry : entries_) largest = std::max(largest, entry.number);
-  Entries result;
-  Entries older;
-  Entries found = manager::scan(directory_, options_.name);
-  std::ranges::reverse(found);
-  for (const Entry& entry : found) {
-    if (!in_list(entry.file)) (entry.number > largest ? result : older).push_back(entry);
-  }
-  result.insert(result.end(), entries_.rbegin(), entries_.rend());
-  result.insert(result.end(), older.begin(), older.end());
-  return result;
+  Entries all = manager::in_order(manager::scan(directory_, options_.name), entries_);
+  std::ranges::reverse(all);
+  return all;
 }
 
 RestoreResult CheckpointManager::Impl::restore() {
@@ -108,7 +98,7 @@ void CheckpointManager::Impl::adopt(const Entry& restored) {
 void CheckpointManager::Impl::write_if_unwritten() {
   if (!unwritten_) return;
   try {
-    write_state({entries_, last_preserved_}, options_.save.writer.durable);
+    write_state({entries_, last_preserved_, rules_}, options_.save.writer.durable);
   } catch (const Error& error) {  // a full disk: the values are restored all the same
     base::log(LogLevel::warning, error.what());
   }

@@ -1,9 +1,9 @@
 #include "manager/retention.hpp"
 
+#include "base/text.hpp"
+
 #include <algorithm>
-#include <charconv>
 #include <cmath>
-#include <iterator>
 #include <set>
 
 namespace ckpt::manager {
@@ -11,16 +11,10 @@ namespace {
 
 constexpr double kSecondsPerHour = 3600;
 
-std::string text_of(double value) {
-  char buffer[64];
-  const auto result = std::to_chars(std::begin(buffer), std::end(buffer), value);
-  return {std::begin(buffer), result.ptr};
-}
-
 class Planner {
  public:
-  Planner(const std::vector<Candidate>& candidates, const ManagerOptions& options, double last_preserved)
-      : candidates_{candidates}, options_{options}, plan_{.verdicts = {}, .last_preserved = last_preserved} {
+  Planner(const std::vector<Candidate>& candidates, const RetentionRules& rules, double last_preserved)
+      : candidates_{candidates}, rules_{rules}, plan_{.verdicts = {}, .last_preserved = last_preserved} {
     plan_.verdicts.resize(candidates.size());
     for (std::size_t i = 0; i < candidates.size(); ++i) plan_.verdicts[i].standing = candidates[i].entry.standing;
   }
@@ -31,11 +25,11 @@ class Planner {
     keep_preserved();
     keep_steps();
     keep_grid();
-    for (const KeepBest& best : options_.keep_best) keep_best(best);
+    for (const KeepBest& best : rules_.keep_best) keep_best(best);
     for (std::size_t i = 0; i < candidates_.size(); ++i) {
       if (candidates_[i].pinned) want(i, "pinned");
-      const bool unknown = needs_facts(options_) && !candidates_[i].facts.problem.empty();
-      if (unknown) want(i, "the rules cannot judge it: " + candidates_[i].facts.problem);
+      const bool unknown = needs_facts(rules_) && candidates_[i].facts.problem.has_value();
+      if (unknown) want(i, std::string{"the rules cannot judge it: "} + candidates_[i].facts.problem->what());
     }
     let_go();
     return std::move(plan_);
@@ -47,11 +41,11 @@ class Planner {
 
   // What is preserved has left the list, and takes no place among the newest.
   void keep_newest() {
-    std::size_t left = options_.max_to_keep ? static_cast<std::size_t>(*options_.max_to_keep) : candidates_.size();
+    std::size_t left = rules_.max_to_keep ? static_cast<std::size_t>(*rules_.max_to_keep) : candidates_.size();
     for (std::size_t i = candidates_.size(); i-- > 0 && left > 0;) {
       if (entry(i).standing == Standing::preserved) continue;
-      want(i, options_.max_to_keep ? "among the newest " + std::to_string(*options_.max_to_keep) + " (max_to_keep)"
-                                   : "all are kept (max_to_keep is not set)");
+      want(i, rules_.max_to_keep ? "among the newest " + std::to_string(*rules_.max_to_keep) + " (max_to_keep)"
+                                 : "all are kept (max_to_keep is not set)");
       --left;
     }
     if (plan_.verdicts.back().reasons.empty()) want(candidates_.size() - 1, "the newest");
@@ -64,18 +58,18 @@ class Planner {
       if (verdict.standing == Standing::preserved) want(i, "left the list before, and is kept for ever");
       if (verdict.standing != Standing::active || !verdict.reasons.empty()) continue;
       verdict.standing = Standing::held;
-      if (!options_.keep_every_n_hours) continue;
-      if (entry(i).time - *options_.keep_every_n_hours * kSecondsPerHour < plan_.last_preserved) continue;
+      if (!rules_.keep_every_n_hours) continue;
+      if (entry(i).time - *rules_.keep_every_n_hours * kSecondsPerHour < plan_.last_preserved) continue;
       plan_.last_preserved = entry(i).time;
       verdict.standing = Standing::preserved;
-      want(i, text_of(*options_.keep_every_n_hours) +
+      want(i, base::shortest(*rules_.keep_every_n_hours) +
                   " hours or more after the last one that was kept so (keep_every_n_hours)");
     }
   }
 
   void keep_steps() {
-    if (!options_.keep_every_n_steps) return;
-    const std::int64_t every = *options_.keep_every_n_steps;
+    if (!rules_.keep_every_n_steps) return;
+    const std::int64_t every = *rules_.keep_every_n_steps;
     std::set<std::int64_t> seen;
     for (std::size_t i = 0; i < candidates_.size(); ++i) {
       const auto& step = candidates_[i].facts.step;
@@ -85,14 +79,14 @@ class Planner {
   }
 
   void keep_grid() {
-    if (!options_.keep_time_grid_hours) return;
+    if (!rules_.keep_time_grid_hours) return;
     std::set<double> seen;
     for (std::size_t i = 0; i < candidates_.size(); ++i) {
       // The time in the file is the same after a restart, and when a clock went back.
-      const double time = candidates_[i].facts.created.value_or(entry(i).time);
-      if (!seen.insert(std::floor(time / (*options_.keep_time_grid_hours * kSecondsPerHour))).second) continue;
-      want(i,
-           "the first of its period of " + text_of(*options_.keep_time_grid_hours) + " hours (keep_time_grid_hours)");
+      const double time = candidates_[i].facts.created().value_or(entry(i).time);
+      if (!seen.insert(std::floor(time / (*rules_.keep_time_grid_hours * kSecondsPerHour))).second) continue;
+      want(i, "the first of its period of " + base::shortest(*rules_.keep_time_grid_hours) +
+                  " hours (keep_time_grid_hours)");
     }
   }
 
@@ -102,7 +96,7 @@ class Planner {
     for (std::size_t rank = 0; rank < count; ++rank) {
       const double value = candidates_[ranks[rank]].facts.metrics.find(best.metric)->second;
       want(ranks[rank], "best " + std::to_string(rank + 1) + " of " + std::to_string(best.count) + " by " +
-                            best.metric + " (" + text_of(value) + ")");
+                            best.metric + " (" + base::shortest(value) + ")");
     }
   }
 
@@ -115,19 +109,19 @@ class Planner {
   }
 
   const std::vector<Candidate>& candidates_;
-  const ManagerOptions& options_;
+  const RetentionRules& rules_;
   RetentionPlan plan_;
 };
 
 }  // namespace
 
-bool needs_facts(const ManagerOptions& options) {
-  return options.keep_every_n_steps || options.keep_time_grid_hours || !options.keep_best.empty();
+bool needs_facts(const RetentionRules& rules) {
+  return rules.keep_every_n_steps || rules.keep_time_grid_hours || !rules.keep_best.empty();
 }
 
-RetentionPlan plan_retention(const std::vector<Candidate>& candidates, const ManagerOptions& options,
+RetentionPlan plan_retention(const std::vector<Candidate>& candidates, const RetentionRules& rules,
                              double last_preserved) {
-  return Planner{candidates, options, last_preserved}.run();
+  return Planner{candidates, rules, last_preserved}.run();
 }
 
 std::vector<std::size_t> ranking(const std::vector<Candidate>& candidates, std::string_view metric, Better better) {

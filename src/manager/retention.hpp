@@ -4,7 +4,7 @@
 #include "manager/facts.hpp"
 #include "manager/state.hpp"
 
-#include <ckpt/manager.hpp>
+#include <ckpt/retention.hpp>
 
 #include <string>
 #include <vector>
@@ -30,11 +30,11 @@ struct RetentionPlan {
 };
 
 /// Whether a rule asks for steps, metrics or times of creation, so that candidates need their facts.
-bool needs_facts(const ManagerOptions& options);
+bool needs_facts(const RetentionRules& rules);
 
 /// `candidates` are oldest first. The last one is kept whatever the rules say, and so is one whose facts could not be
 /// read when a rule needs them.
-RetentionPlan plan_retention(const std::vector<Candidate>& candidates, const ManagerOptions& options,
+RetentionPlan plan_retention(const std::vector<Candidate>& candidates, const RetentionRules& rules,
                              double last_preserved);
 
 /// Indexes of the candidates that have the metric, best first.

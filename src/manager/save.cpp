@@ -4,8 +4,8 @@
 #include "graph/restoration.hpp"
 #include "manager/file_names.hpp"
 #include "manager/impl.hpp"
+#include "manager/load.hpp"
 #include "manager/paths.hpp"
-#include "os/replacement_file.hpp"
 
 #include <ckpt/error.hpp>
 
@@ -14,7 +14,6 @@
 #include <limits>
 #include <list>
 #include <memory>
-#include <span>
 #include <utility>
 
 namespace ckpt {
@@ -205,9 +204,9 @@ void CheckpointManager::Impl::require_nothing_waits() {
 // nobody knows: readers of the state leave out files that are gone, and the next manager judges anew those that are
 // not.
 std::vector<std::filesystem::path> CheckpointManager::Impl::sweep(bool durable) {
-  const std::vector<manager::Candidate> all = judged(manager::needs_facts(options_), options_.max_to_keep.has_value());
-  const manager::RetentionPlan plan = manager::plan_retention(all, options_, last_preserved_);
-  manager::State state{entries_, plan.last_preserved};
+  const std::vector<manager::Candidate> all = judged(manager::needs_facts(rules_), rules_.max_to_keep.has_value());
+  const manager::RetentionPlan plan = manager::plan_retention(all, rules_, last_preserved_);
+  manager::State state{entries_, plan.last_preserved, rules_};
   std::set<std::string> leaving = leaving_;
   std::vector<std::string> files;
   std::vector<std::filesystem::path> paths;
@@ -233,9 +232,7 @@ std::vector<std::filesystem::path> CheckpointManager::Impl::sweep(bool durable) 
 }
 
 void CheckpointManager::Impl::write_state(const manager::State& state, bool durable) {
-  const std::string text = manager::format_state(state);
-  os::write_file_atomically(directory_.path() / manager::state_file(options_.name), std::as_bytes(std::span{text}),
-                            durable);
+  manager::write_state(directory_, options_.name, state, durable);
   unwritten_ = false;
 }
 

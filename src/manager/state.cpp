@@ -3,6 +3,7 @@
 #include "base/text.hpp"
 #include "codec/xxh3.hpp"
 #include "manager/file_names.hpp"
+#include "manager/rules.hpp"
 
 #include <ckpt/error.hpp>
 
@@ -29,12 +30,6 @@ constexpr std::array<std::pair<Standing, std::string_view>, 3> kStandings{{
 }};
 
 std::uint64_t sum_of(std::string_view text) { return codec::xxh3(std::as_bytes(std::span{text})); }
-
-std::string format_time(double time) {
-  char buffer[64];
-  const auto result = std::to_chars(std::begin(buffer), std::end(buffer), time);
-  return {std::begin(buffer), result.ptr};
-}
 
 /// Takes a finite number off the front.
 std::optional<double> take_time(std::string_view& text) {
@@ -99,10 +94,11 @@ void require_version(std::string_view version, std::string_view name) {
 std::string format_state(const State& state) {
   std::string text = std::string{kTitle} + std::string{kVersion} + "\n";
   if (!state.entries.empty()) text += std::string{kLatest} + state.entries.back().file + "\n";
-  if (state.last_preserved) text += std::string{kLastPreserved} + format_time(*state.last_preserved) + "\n";
+  if (state.last_preserved) text += std::string{kLastPreserved} + base::shortest(*state.last_preserved) + "\n";
+  if (state.rules) text += format_rules(*state.rules);
   for (const Entry& entry : state.entries) {
     for (const auto& [standing, word] : kStandings) {
-      if (entry.standing == standing) text += std::string{word} + format_time(entry.time) + " " + entry.file + "\n";
+      if (entry.standing == standing) text += std::string{word} + base::shortest(entry.time) + " " + entry.file + "\n";
     }
   }
   const std::string sum = base::hex16(sum_of(text));
@@ -119,6 +115,7 @@ ParsedState parse_state(std::string_view text, std::string_view name) {
   require_version(title->substr(kTitle.size()), name);
   State state;
   std::string latest;
+  std::string rules;
   std::set<std::string, std::less<>> seen;
   while (auto line = take_line(rest)) {
     if (line->starts_with(kLatest) && latest.empty() && state.entries.empty()) {
@@ -127,6 +124,8 @@ ParsedState parse_state(std::string_view text, std::string_view name) {
       line->remove_prefix(kLastPreserved.size());
       state.last_preserved = take_time(*line);
       if (!state.last_preserved || !line->empty()) return damaged("a time in it cannot be read");
+    } else if (line->starts_with(kRule) && state.entries.empty()) {
+      rules.append(*line) += '\n';
     } else {
       auto entry = parse_entry(*line, name);
       if (!entry || !seen.insert(entry->file).second) return damaged("it has a line that no manager writes");
@@ -134,6 +133,10 @@ ParsedState parse_state(std::string_view text, std::string_view name) {
     }
   }
   if (!rest.empty()) return damaged("its last line has no end");
+  if (!rules.empty()) {
+    state.rules = parse_rules(rules);
+    if (!state.rules) return damaged("its rules are none that a manager writes");
+  }
   if (latest != (state.entries.empty() ? std::string{} : state.entries.back().file)) {
     return damaged("its latest checkpoint is not the last of the list");
   }

@@ -3,6 +3,8 @@
 //   ckpt-state 1
 //   latest test-51.ckpt
 //   last_preserved 1763871600.5
+//   rule max_to_keep 2
+//   rule keep_best 1 lower loss
 //   preserved 1763871600.5 test-2.ckpt
 //   held 1763873000 test-20.ckpt
 //   active 1763875200.25 test-50.ckpt
@@ -11,8 +13,11 @@
 //
 // One line an entry, in the order of their saves; times are seconds since 1970 UTC; the checksum is the XXH3-64 of all
 // bytes before that line. Entries are file names, never paths. A list may name files that were removed since it was
-// written: they are left out when it is read. A file that is about to be removed is listed as `held`.
+// written: they are left out when it is read. A file that is about to be removed is listed as `held`. The rules
+// (rules.hpp) are those of the manager that wrote it last; a list may have none.
 #pragma once
+
+#include <ckpt/retention.hpp>
 
 #include <cstdint>
 #include <optional>
@@ -42,6 +47,8 @@ struct State {
   Entries entries;
   /// When the last one that keep_every_n_hours preserved was saved.
   std::optional<double> last_preserved;
+  /// Those that the list was last written by, where it says so. A manager's own options go before them.
+  std::optional<RetentionRules> rules;
 };
 
 std::string format_state(const State& state);

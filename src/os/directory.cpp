@@ -24,12 +24,11 @@ namespace {
 constexpr std::string_view kTemporarySuffix = ".tmp";
 constexpr std::size_t kRandomDigits = 16;
 
-bool is_temporary(std::string_view name) noexcept {
-  constexpr std::size_t kTail = 1 + kRandomDigits + kTemporarySuffix.size();
-  if (name.size() < kTail + 2 || name.front() != '.' || !name.ends_with(kTemporarySuffix)) return false;
-  const std::string_view tail = name.substr(name.size() - kTail);
-  return tail.front() == '.' &&
-         tail.substr(1, kRandomDigits).find_first_not_of("0123456789abcdef") == std::string_view::npos;
+struct flock whole_file() noexcept {
+  struct flock lock{};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  return lock;
 }
 
 }  // namespace
@@ -92,9 +91,11 @@ std::vector<std::string> Directory::list() const {
   return names;
 }
 
-bool Directory::exists(const std::string& name) const noexcept {
+std::optional<Directory::Status> Directory::status(const std::string& name) const noexcept {
   struct stat status{};
-  return ::fstatat(fd(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
+  if (::fstatat(fd(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return std::nullopt;
+  const bool is_file = S_ISREG(status.st_mode);
+  return Status{S_ISDIR(status.st_mode), is_file ? static_cast<std::uint64_t>(status.st_size) : 0};
 }
 
 bool Directory::remove(const std::string& name) const {
@@ -147,11 +148,16 @@ DirectoryLock::DirectoryLock(const Directory& directory, const std::string& name
 }
 
 LockResult try_lock(int fd) noexcept {
-  struct flock lock{};  // all of the file
-  lock.l_type = F_WRLCK;
-  lock.l_whence = SEEK_SET;
+  struct flock lock = whole_file();
   if (::fcntl(fd, F_OFD_SETLK, &lock) == 0) return LockResult::held;
   return errno == EAGAIN || errno == EACCES ? LockResult::taken : LockResult::no_locks;
+}
+
+LockHolder lock_holder(const Directory& directory, const std::string& name) noexcept {
+  const Descriptor file{::openat(directory.fd(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)};
+  struct flock lock = whole_file();
+  if (!file.is_open() || ::fcntl(file.get(), F_OFD_GETLK, &lock) != 0) return LockHolder::unknown;
+  return lock.l_type == F_UNLCK ? LockHolder::nobody : LockHolder::somebody;
 }
 
 std::filesystem::path parent_of(const std::filesystem::path& path) {
@@ -178,14 +184,25 @@ std::string temporary_name(std::string_view name) {
   return text.append(kTemporarySuffix);
 }
 
+bool is_temporary_name(std::string_view name) noexcept {
+  constexpr std::size_t kTail = 1 + kRandomDigits + kTemporarySuffix.size();
+  if (name.size() < kTail + 2 || name.front() != '.' || !name.ends_with(kTemporarySuffix)) return false;
+  const std::string_view tail = name.substr(name.size() - kTail);
+  return tail.front() == '.' &&
+         tail.substr(1, kRandomDigits).find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+bool remove_stale_temporary(const Directory& directory, const std::string& name) {
+  const Descriptor file{::openat(directory.fd(), name.c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)};
+  // It is gone meanwhile, not ours, or its writer lives.
+  if (!file.is_open() || try_lock(file.get()) != LockResult::held) return false;
+  return directory.remove(name);
+}
+
 std::vector<std::string> remove_stale_temporaries(const Directory& directory) {
   std::vector<std::string> removed;
   for (const std::string& name : directory.list()) {
-    if (!is_temporary(name)) continue;
-    const Descriptor file{::openat(directory.fd(), name.c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)};
-    if (!file.is_open() || try_lock(file.get()) != LockResult::held)
-      continue;  // gone meanwhile, not ours, or its writer lives
-    if (directory.remove(name)) removed.push_back(name);
+    if (is_temporary_name(name) && remove_stale_temporary(directory, name)) removed.push_back(name);
   }
   return removed;
 }

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,7 +33,13 @@ class Directory {
   /// All names but "." and "..", unsorted. Throws io.
   std::vector<std::string> list() const;
 
-  bool exists(const std::string& name) const noexcept;
+  struct Status {
+    bool is_directory = false;
+    std::uint64_t bytes = 0;  ///< of a regular file
+  };
+  /// Of the name itself where it is a link; nothing when there is no such name.
+  std::optional<Status> status(const std::string& name) const noexcept;
+  bool exists(const std::string& name) const noexcept { return status(name).has_value(); }
 
   /// False when there was no such file. Throws io.
   bool remove(const std::string& name) const;
@@ -71,6 +78,15 @@ enum class LockResult : std::uint8_t {
 /// Tries to lock the open file exclusively.
 LockResult try_lock(int fd) noexcept;
 
+enum class LockHolder : std::uint8_t {
+  nobody,
+  somebody,
+  unknown,  ///< the file is not there or may not be opened, or the file system has no locks
+};
+
+/// Who holds the lock of the file `name` now. Takes no lock and changes nothing.
+LockHolder lock_holder(const Directory& directory, const std::string& name) noexcept;
+
 /// The directory part of a path: "." when it has none.
 std::filesystem::path parent_of(const std::filesystem::path& path);
 
@@ -79,6 +95,12 @@ std::filesystem::path absolute_path(const std::filesystem::path& path);
 
 /// The name of a new temporary file for `name`: hidden, recognisable, unpredictable.
 std::string temporary_name(std::string_view name);
+
+/// Whether temporary_name() gives such names.
+bool is_temporary_name(std::string_view name) noexcept;
+
+/// Removes a temporary file unless its writer lives. False when it stays, or is gone already. Throws io.
+bool remove_stale_temporary(const Directory& directory, const std::string& name);
 
 /// Removes what writers that died left in `directory`: files named as temporary_name() does of which no living process
 /// holds the lock. Returns the names removed. Throws io.
