@@ -6,6 +6,8 @@
 #include <ckpt/containers.hpp>
 #include <ckpt/dtype.hpp>
 #include <ckpt/error.hpp>
+#include <ckpt/garbage.hpp>
+#include <ckpt/history.hpp>
 #include <ckpt/limits.hpp>
 #include <ckpt/log.hpp>
 #include <ckpt/manager.hpp>

@@ -36,6 +36,8 @@ PUBLIC_LAYER = {
     "ckpt/checkpoint.hpp": "graph",
     "ckpt/restore.hpp": "graph",
     "ckpt/weights.hpp": "graph",
+    "ckpt/garbage.hpp": "manager",
+    "ckpt/history.hpp": "manager",
     "ckpt/manager.hpp": "manager",
     "ckpt/retention.hpp": "manager",
     "ckpt/session.hpp": "manager",

@@ -1,0 +1,68 @@
+#include "manager/facts.hpp"
+#include "manager/file_names.hpp"
+#include "manager/inventory.hpp"
+#include "manager/load.hpp"
+#include "os/directory.hpp"
+
+#include <ckpt/history.hpp>
+
+#include <set>
+#include <string_view>
+#include <utility>
+
+namespace ckpt {
+namespace {
+
+using manager::Entry;
+using manager::Standing;
+
+void tell_facts(HistoryEntry& entry, const std::filesystem::path& file, const HistoryOptions& options) {
+  manager::Facts facts = manager::read_facts(file);
+  entry.created_ns = facts.created_ns;
+  entry.step = facts.step;
+  for (auto& [name, value] : facts.metrics) entry.metrics.push_back({name, value});
+  entry.problem = std::move(facts.problem);
+  if (!entry.problem && options.verify) entry.problem = manager::verify_file(file, options.progress);
+}
+
+RunHistory tell(const os::Directory& directory, const std::string& name, const manager::RunFiles& run,
+                const HistoryOptions& options) {
+  RunHistory history{name, {}, run.state.rules, run.state_problem};
+  std::set<std::string_view> listed;
+  for (const Entry& entry : run.state.entries) listed.insert(entry.file);
+  for (const Entry& entry : manager::in_order(run.checkpoints, run.state.entries)) {
+    HistoryEntry told{.file = directory.path() / entry.file, .number = entry.number};
+    tell_facts(told, told.file, options);
+    const auto status = directory.status(entry.file);
+    if (!status) continue;  // removed meanwhile
+    told.bytes = status->bytes;
+    told.pinned = run.pins.contains(entry.number);
+    if (!listed.contains(entry.file)) {
+      told.management = Management::unmanaged;
+    } else {
+      told.management = entry.standing == Standing::preserved ? Management::preserved : Management::managed;
+    }
+    history.checkpoints.push_back(std::move(told));
+  }
+  if (!history.checkpoints.empty()) history.checkpoints.back().newest = true;
+  return history;
+}
+
+}  // namespace
+
+DirectoryHistory read_history(const std::filesystem::path& path, const HistoryOptions& options) {
+  const os::Directory directory = os::Directory::open(path);
+  const manager::Inventory inventory = manager::take_inventory(directory);
+  DirectoryHistory history;
+  history.manager_runs = os::lock_holder(directory, manager::kLockFile) == os::LockHolder::somebody;
+  for (const std::string& name : inventory.temporaries) {
+    const os::LockHolder writer = os::lock_holder(directory, name);
+    const auto status = directory.status(name);
+    if (!status) continue;
+    history.temporaries.push_back({directory.path() / name, status->bytes, writer == os::LockHolder::nobody});
+  }
+  for (const auto& [name, run] : inventory.runs) history.runs.push_back(tell(directory, name, run, options));
+  return history;
+}
+
+}  // namespace ckpt

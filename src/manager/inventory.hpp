@@ -1,0 +1,42 @@
+// All that managers have left in a directory, by the names of the files.
+#pragma once
+
+#include "manager/state.hpp"
+#include "os/directory.hpp"
+
+#include <ckpt/error.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace ckpt::manager {
+
+struct RunFiles {
+  Entries checkpoints;  ///< by number, without times
+  std::set<std::int64_t> pins;
+  State state;  ///< without files that are gone
+  /// Why there is no state. Also set when there is no state file.
+  std::optional<Error> state_problem;
+  std::int64_t largest = -1;  ///< number among the checkpoints, and those of the state that are gone
+};
+
+struct Inventory {
+  std::map<std::string, RunFiles> runs;  ///< by name; those that have a checkpoint or a good state file
+  std::vector<std::string> temporaries;  ///< sorted
+};
+
+/// Throws io; not_found when nothing says that a manager was ever here.
+Inventory take_inventory(const os::Directory& directory);
+
+using Progress = std::function<void(std::uint64_t done, std::uint64_t total)>;
+
+/// Reads every byte of a checkpoint. What is wrong with it, or nothing.
+std::optional<Error> verify_file(const std::filesystem::path& file, const Progress& progress);
+
+}  // namespace ckpt::manager
