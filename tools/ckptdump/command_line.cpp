@@ -98,6 +98,10 @@ class Parser {
     app.add_option("FILE", files, "Checkpoints")->required()->type_name("");
   }
 
+  void add_directory(CLI::App& app) {
+    app.add_option("DIRECTORY", file_, "Of the checkpoints of a run")->required()->type_name("");
+  }
+
   void add_file(CLI::App& app) { app.add_option("FILE", file_, "A checkpoint")->required()->type_name(""); }
 
   CLI::App* add_command(const std::string& name, const std::string& about, ExitCode (*run)(Context&)) {
@@ -124,6 +128,14 @@ class Parser {
 
     add_files(*add_command("verify", "Read every byte and check it; with patterns, those tensors alone", run_verify),
               options_.files);
+
+    CLI::App* history = add_command("history", "The checkpoints of a directory, oldest first", run_history);
+    add_directory(*history);
+    history->add_flag("--verify", options_.verify, "Read every byte of each");
+
+    CLI::App* gc = add_command("gc", "What retention and cleaning up after crashes would delete, and why", run_gc);
+    add_directory(*gc);
+    gc->add_flag("--apply", options_.apply, "Delete it");
   }
 
   Invocation invocation() {

@@ -85,7 +85,7 @@ ExitCode list(Context& context, const std::string& file) {
 }  // namespace
 
 ExitCode run_ls(Context& context) {
-  return run_on_file(context, "ls", [&](const std::string& file) { return list(context, file); });
+  return run_on_file(context, "ls", "file", [&](const std::string& file) { return list(context, file); });
 }
 
 }  // namespace ckptdump

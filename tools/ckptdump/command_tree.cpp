@@ -187,7 +187,7 @@ ExitCode show(Context& context, const std::string& file) {
 }  // namespace
 
 ExitCode run_tree(Context& context) {
-  return run_on_file(context, "tree", [&](const std::string& file) { return show(context, file); });
+  return run_on_file(context, "tree", "file", [&](const std::string& file) { return show(context, file); });
 }
 
 }  // namespace ckptdump

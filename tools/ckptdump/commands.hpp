@@ -6,6 +6,8 @@
 
 namespace ckptdump {
 
+ExitCode run_gc(Context& context);
+ExitCode run_history(Context& context);
 ExitCode run_info(Context& context);
 ExitCode run_ls(Context& context);
 ExitCode run_tree(Context& context);

@@ -63,12 +63,12 @@ void report_note(Context& context, std::string_view message) {
   print_error_line(context.error_style.bold("ckptdump:") + " note: " + escape_message(message) + "\n");
 }
 
-ExitCode run_on_file(Context& context, std::string_view command,
+ExitCode run_on_file(Context& context, std::string_view command, std::string_view kind,
                      const std::function<ExitCode(const std::string&)>& body) {
   const std::string& file = context.options.files.front();
   if (context.options.json) {
     context.json.begin_document(command);
-    context.json.text_member("file", file);
+    context.json.text_member(kind, file);
   }
   const ExitCode code = guard(context, file, body);
   if (context.options.json) context.json.end_document();

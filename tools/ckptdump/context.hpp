@@ -33,9 +33,9 @@ void report_error(Context& context, const std::string& file, const ckpt::Error& 
 /// "ckptdump: note: ..." on standard error.
 void report_note(Context& context, std::string_view message);
 
-/// The JSON document of a command about one file: `body` fills the open object. Errors are reported, and become the
-/// member "error".
-ExitCode run_on_file(Context& context, std::string_view command,
+/// The JSON document of a command about one file or directory, which `kind` names: `body` fills the open object. Errors
+/// are reported, and become the member "error".
+ExitCode run_on_file(Context& context, std::string_view command, std::string_view kind,
                      const std::function<ExitCode(const std::string&)>& body);
 
 /// The same for any number of files, each an object of the array "files".

@@ -29,6 +29,8 @@ std::uint64_t parameters_of(const ckpt::TensorInfo& tensor) {
 
 std::uint64_t own_bytes_of(const ckpt::TensorInfo& tensor) { return tensor.alias_of ? 0 : tensor.size_bytes; }
 
+std::string name_of(const std::filesystem::path& file) { return escape(file.filename().native()); }
+
 void write_tensor_members(JsonWriter& json, const ckpt::Reader& reader, const ckpt::TensorInfo& tensor) {
   json.text_member("path", tensor.path);
   json.member("dtype", to_string(tensor.dtype));

@@ -1,4 +1,4 @@
-// Tensors in words, and as JSON members.
+// Tensors and files in words, and as JSON members.
 #pragma once
 
 #include "json.hpp"
@@ -6,6 +6,7 @@
 #include <ckpt/reader.hpp>
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <string_view>
 
@@ -22,6 +23,9 @@ std::uint64_t parameters_of(const ckpt::TensorInfo& tensor);
 
 /// Bytes of the tensor's data: 0 for an alias.
 std::uint64_t own_bytes_of(const ckpt::TensorInfo& tensor);
+
+/// The name of a file without its directory, escaped.
+std::string name_of(const std::filesystem::path& file);
 
 /// Everything that the index says of a tensor, as members of the open object.
 void write_tensor_members(JsonWriter& json, const ckpt::Reader& reader, const ckpt::TensorInfo& tensor);

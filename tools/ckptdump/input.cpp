@@ -57,8 +57,7 @@ fs::file_time_type time_of(const fs::path& path) {
 }
 
 // What the managers of the directory call their newest, or else the file that was written last.
-std::optional<fs::path> newest_in(const fs::path& directory) {
-  const Listing listing = look_into(directory);
+std::optional<fs::path> newest_in(const fs::path& directory, const Listing& listing) {
   std::vector<fs::path> candidates;
   for (const std::string& name : listing.names) {
     try {
@@ -73,11 +72,12 @@ std::optional<fs::path> newest_in(const fs::path& directory) {
 }
 
 [[noreturn]] void refuse_directory(const fs::path& directory) {
-  const std::optional<fs::path> newest = newest_in(directory);
-  if (newest) {
+  const Listing listing = look_into(directory);
+  if (const std::optional<fs::path> newest = newest_in(directory, listing)) {
     throw ckpt::Error{ckpt::ErrorCode::invalid_argument,
                       {.problem = "this is a directory of checkpoints: the newest is " + escape(newest->native()),
-                       .file = directory}};
+                       .file = directory,
+                       .advice = listing.names.empty() ? "" : "'ckptdump history DIRECTORY' lists them all"}};
   }
   throw ckpt::Error{
       ckpt::ErrorCode::invalid_argument,
@@ -97,6 +97,28 @@ std::optional<fs::path> newest_in(const fs::path& directory) {
 }
 
 }  // namespace
+
+void require_directory(const Context& context, const std::string& directory) {
+  const fs::path path{directory};
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  if (status.type() == fs::file_type::not_found) {
+    throw ckpt::Error{ckpt::ErrorCode::not_found,
+                      {.problem = "no such directory", .file = path, .advice = "check the name"}};
+  }
+  if (fs::exists(status) && !fs::is_directory(status)) {
+    throw ckpt::Error{ckpt::ErrorCode::invalid_argument,
+                      {.problem = "this is a file, and no directory of checkpoints",
+                       .file = path,
+                       .advice = "name the directory that it is in; 'ckptdump info FILE' tells of one file"}};
+  }
+  if (!context.filter.selects_all()) {
+    throw ckpt::Error{ckpt::ErrorCode::invalid_argument,
+                      {.problem = "patterns select tensors, and this command shows none",
+                       .file = path,
+                       .advice = "leave out --include and --exclude"}};
+  }
+}
 
 ckpt::Reader open_checkpoint(const std::string& file, const ckpt::ReaderOptions& options) {
   const fs::path path{file};

@@ -29,7 +29,7 @@ void clear_progress() noexcept {
   if (ckptdump::Progress::is_shown()) write_error("\r\x1b[K");
 }
 
-// Nothing has to be tidied up: the tool only reads.
+// Nothing has to be tidied up: what the tool writes, it writes so that it may be killed at any moment.
 extern "C" void on_interrupt(int) {
   clear_progress();
   ::_exit(static_cast<int>(ExitCode::interrupted));

@@ -27,6 +27,8 @@ struct Options {
 
   std::vector<std::string> files;
   bool long_listing = false;
+  bool verify = false;               ///< read every byte of each checkpoint of a history
+  bool apply = false;                ///< remove garbage
   std::optional<std::size_t> depth;  ///< of the tree; nothing for all of it
 };
 
