@@ -1,11 +1,8 @@
 // The state file: what survives a restart, and what happens when it does not.
-#define XXH_INLINE_ALL
 #include "run.hpp"
 
-#include <xxhash.h>
+#include <support/sealed_state.hpp>
 
-#include <cinttypes>
-#include <cstdio>
 #include <string>
 
 using namespace ckpt;
@@ -16,13 +13,6 @@ namespace {
 std::string text_of(const std::filesystem::path& file) {
   const Bytes bytes = read_file(file);
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
-/// A state file with a right checksum around any content.
-std::string sealed(const std::string& body) {
-  char line[64];
-  std::snprintf(line, sizeof line, "checksum %016" PRIx64 "\n", XXH3_64bits(body.data(), body.size()));
-  return body + line;
 }
 
 /// Checkpoints 1 to `count`, each with its number as value.
@@ -47,6 +37,44 @@ TEST_CASE("the state file is text, and its format is pinned",
   CHECK(contains(text, " ckpt-1.ckpt\nactive 1"));
   const std::string body = text.substr(0, text.find("checksum "));
   CHECK(text == sealed(body));
+}
+
+TEST_CASE("the state file records the rules, and a manager's own options go before them", "[manager][state]") {
+  TempDir dir;
+  {
+    ManagerOptions options{
+        .max_to_keep = 2,
+        .keep_every_n_hours = 1.5,
+        .keep_time_grid_hours = 24,
+        .keep_every_n_steps = 1000,
+        .keep_best = {{.metric = "val loss", .count = 2}, {.metric = "acc", .better = Better::higher}}};
+    Run run{dir.path(), options};
+    for (int i = 0; i < 4; ++i) run.save();
+  }
+  const std::string text = text_of(dir / "ckpt.state");
+  INFO(text);
+  CHECK(contains(
+      text,
+      "\nrule max_to_keep 2\nrule keep_every_n_hours 1.5\nrule keep_time_grid_hours 24\nrule keep_every_n_steps "
+      "1000\nrule keep_best 2 lower val loss\nrule keep_best 1 higher acc\n"));
+  LogCapture log;
+  Run run{dir.path(), {.max_to_keep = std::nullopt}};
+  REQUIRE(run.manager.restore_or_initialize());
+  CHECK(run.save().deleted.empty());
+  CHECK(log.warnings.empty());
+  CHECK(contains(text_of(dir / "ckpt.state"), "\nrule max_to_keep all\nheld "));
+}
+
+TEST_CASE("a state file of before rules were recorded is read", "[manager][state]") {
+  TempDir dir;
+  make_run(dir.path(), 2);
+  write_file(
+      dir / "ckpt.state",
+      std::string_view{sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nactive 1 ckpt-1.ckpt\nactive 2 ckpt-2.ckpt\n")});
+  LogCapture log;
+  Run run{dir.path()};
+  CHECK(log.warnings.empty());
+  CHECK(run.manager.checkpoints().size() == 2);
 }
 
 TEST_CASE("the state survives a restart",
@@ -90,6 +118,29 @@ TEST_CASE("a state file that is missing, empty or damaged is rebuilt from the di
       {sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nactive 1 ckpt-2.ckpt\nlast_preserved 1\n"), "damaged"},
       {sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nheld 1 ckpt-2.ckpt\nactive 2 ckpt-2.ckpt\n"), "damaged"},
       {sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nkept 1 ckpt-2.ckpt\n"), "damaged"},
+      {sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nrule max_to_keep 0\nactive 1 ckpt-2.ckpt\n"), "rules"},
+      {sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nrule max_to_keep 03\nactive 1 ckpt-2.ckpt\n"), "rules"},
+      {sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nrule max_to_keep\nactive 1 ckpt-2.ckpt\n"), "rules"},
+      {sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nrule max_to_keep 99999999999\nactive 1 ckpt-2.ckpt\n"), "rules"},
+      {sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nrule keep_every_n_steps 5\nactive 1 ckpt-2.ckpt\n"), "rules"},
+      {sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nrule max_to_keep 1\nrule max_to_keep 1\nactive 1 ckpt-2.ckpt\n"),
+       "rules"},
+      {sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nrule max_to_keep 1\nrule keep_all\nactive 1 ckpt-2.ckpt\n"), "rules"},
+      {sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nrule max_to_keep 1\nrule keep_every_n_hours nan\nactive 1 "
+              "ckpt-2.ckpt\n"),
+       "rules"},
+      {sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nrule max_to_keep 1\nrule keep_best 1 lower \nactive 1 ckpt-2.ckpt\n"),
+       "rules"},
+      {sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nrule max_to_keep 1\nrule keep_best 1 lower a\tb\nactive 1 "
+              "ckpt-2.ckpt\n"),
+       "rules"},
+      {sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nrule max_to_keep 1\nrule keep_best 0 lower a\nactive 1 "
+              "ckpt-2.ckpt\n"),
+       "rules"},
+      {sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nrule max_to_keep 1\nrule keep_best 1 best a\nactive 1 "
+              "ckpt-2.ckpt\n"),
+       "rules"},
+      {sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nactive 1 ckpt-2.ckpt\nrule max_to_keep 1\n"), "damaged"},
       {sealed("something else\n"), "version"},
       {sealed(""), "version"},
       {"missing", "missing"},
