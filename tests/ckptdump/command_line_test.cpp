@@ -12,7 +12,7 @@
 using namespace ckpt::test;
 
 TEST_CASE("help and version go to standard output with status 0") {
-  for (const char* command : {"info", "ls", "tree", "verify"}) {
+  for (const char* command : {"info", "ls", "tree", "verify", "history", "gc"}) {
     const ToolResult result = run_tool({command, "--help"});
     CHECK(result.status == 0);
     CHECK(result.out.find(command) != std::string::npos);
@@ -20,7 +20,7 @@ TEST_CASE("help and version go to standard output with status 0") {
   }
   const ToolResult help = run_tool({"--help"});
   CHECK(help.status == 0);
-  for (const char* word : {"info", "ls", "tree", "verify", "--json", "Exit status", "130"}) {
+  for (const char* word : {"info", "ls", "tree", "verify", "history", "gc", "--json", "Exit status", "130"}) {
     CHECK(help.out.find(word) != std::string::npos);
   }
   const ToolResult version = run_tool({"--version"});
@@ -38,6 +38,10 @@ TEST_CASE("wrong usage is one line on standard error and status 2") {
       {"tree", "--depth", "0", "x"},
       {"tree", "--depth", "many", "x"},
       {"tree", "x", "y"},
+      {"history"},
+      {"history", "x", "y"},
+      {"gc", "--apply"},
+      {"gc", "x", "--verify"},
       {"ls", "--units", "furlongs", "x"},
       {"ls", "--color", "blue", "x"},
       {"info", "-q", "-v", "x"},

@@ -57,8 +57,8 @@ TEST_CASE("a directory names its newest checkpoint") {
   CHECK(
       has(refused(path, 2, "invalid_argument"), "this is a directory, and it holds no checkpoint; name a .ckpt file"));
   for (const char* name : {"run-9.ckpt", "run-10.ckpt", ".run-11.ckpt.tmp"}) write_model(directory / name);
-  CHECK(has(refused(path, 2, "invalid_argument"),
-            path + ": this is a directory of checkpoints: the newest is " + path + "/run-10.ckpt"));
+  CHECK(has(refused(path, 2, "invalid_argument"), path + ": this is a directory of checkpoints: the newest is " + path +
+                                                      "/run-10.ckpt; 'ckptdump history DIRECTORY' lists them all"));
 }
 
 TEST_CASE("a directory of files that no manager numbered") {
