@@ -5,6 +5,7 @@
 #include <ckpt/ckpt.hpp>
 
 #include <catch2/catch.hpp>
+#include <support/file_image.hpp>
 #include <support/files.hpp>
 #include <support/sealed_state.hpp>
 #include <support/temp_dir.hpp>
@@ -114,9 +115,10 @@ TEST_CASE("a damaged checkpoint gives status 1, one of a newer version 3") {
   const ToolResult two = run_tool({"history", path, "--json"});
   CHECK(two.status == 1);
   CHECK(document_of(two).at("runs").at(0).at("checkpoints").at(2).at("problem").at("code") == "corrupt");
-  Bytes bytes = read_file(dir / "ckpt-1.ckpt");
-  bytes[8] = std::byte{9};  // the major version, as the header has it
-  write_file(dir / "ckpt-1.ckpt", bytes);
+  FileImage image{dir / "ckpt-1.ckpt"};
+  image.set<std::uint16_t>(at::kMajor, 9);
+  image.seal_header();
+  image.store(dir / "ckpt-1.ckpt");
   const ToolResult three = run_tool({"history", path});
   INFO(three.out);
   CHECK(three.status == 3);

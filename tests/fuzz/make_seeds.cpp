@@ -2,6 +2,7 @@
 //
 // usage: make_seeds FOLDER
 #include "codec/zstd.hpp"
+#include "manager/rules.hpp"
 #include "manager/state.hpp"
 
 #include <ckpt/writer.hpp>
@@ -59,8 +60,12 @@ int main(int count, char** arguments) {
   const manager::Entries kinds{{"test-1.ckpt", 1, 1'699'996'400.5, Standing::preserved},
                                {"test-7.ckpt", 7, 1'700'000'000.25, Standing::held},
                                {"test-12.ckpt", 12, 1'700'000'060, Standing::active}};
-  write_file(folder / "fuzz_state" / "two", manager::format_state({two, std::nullopt}));
-  write_file(folder / "fuzz_state" / "kinds", manager::format_state({kinds, 1'699'996'400.5}));
+  const RetentionRules rules{3, 1.5, 24.0, 10'000, {{"val loss", 2, Better::lower}, {"acc", 1, Better::higher}}};
+  write_file(folder / "fuzz_state" / "two", manager::format_state({two, std::nullopt, std::nullopt}));
+  write_file(folder / "fuzz_state" / "kinds", manager::format_state({kinds, 1'699'996'400.5, std::nullopt}));
+  write_file(folder / "fuzz_state" / "rules", manager::format_state({kinds, 1'699'996'400.5, rules}));
+  write_file(folder / "fuzz_state" / "rules_alone", manager::format_rules(rules));
+  write_file(folder / "fuzz_state" / "pin", "test-51.ckpt.pin");
   write_file(folder / "fuzz_state" / "none", manager::format_state({}));
   write_file(folder / "fuzz_state" / "name", "test-51.ckpt");
 }

@@ -1,7 +1,9 @@
 // State files of managers with a right checksum around any content.
 #pragma once
 
+#ifndef XXH_INLINE_ALL
 #define XXH_INLINE_ALL
+#endif
 #include <xxhash.h>
 
 #include <cinttypes>
