@@ -19,10 +19,10 @@ struct KeepBest {
   Better better = Better::lower;
 };
 
-/// The rules of ManagerOptions that say what is kept: there is what each means. A manager records its own with the list
-/// of checkpoints, so that others can tell what it would let go of.
+/// Those of ManagerOptions, which says what each means, that decide what is kept. A manager records its own with the
+/// list of checkpoints, so that others can tell what it would let go of.
 struct RetentionRules {
-  std::optional<int> max_to_keep = {};
+  std::optional<int> max_to_keep = {};  ///< nothing keeps all
   std::optional<double> keep_every_n_hours = {};
   std::optional<double> keep_time_grid_hours = {};
   std::optional<std::int64_t> keep_every_n_steps = {};

@@ -125,6 +125,25 @@ TEST_CASE("a lock holds against another process, and dies with its holder") {
   const DirectoryLock lock{directory, "lock"};
 }
 
+TEST_CASE("who holds a lock is told without taking it") {
+  const TempDir dir;
+  const Directory directory = Directory::open(dir.path());
+  CHECK(os::lock_holder(directory, "lock") == os::LockHolder::unknown);
+  CHECK(names_in(dir.path()).empty());
+  {
+    const DirectoryLock lock{directory, "lock"};
+    CHECK(os::lock_holder(directory, "lock") == os::LockHolder::somebody);
+    const ChildResult other = run_child([&]() -> std::string {
+      const Directory again = Directory::open(dir.path());
+      return os::lock_holder(again, "lock") == os::LockHolder::somebody ? "" : "not seen";
+    });
+    CHECK(other.text == "");
+    CKPT_CHECK_CODE(ErrorCode::busy, DirectoryLock(directory, "lock"));
+  }
+  CHECK(os::lock_holder(directory, "lock") == os::LockHolder::nobody);
+  const DirectoryLock next{directory, "lock"};
+}
+
 TEST_CASE("a lock file that is a link is not followed") {
   const TempDir dir;
   write_file(dir / "precious", "x");
