@@ -156,32 +156,32 @@ void remove(const os::Directory& directory, Garbage& garbage) {
 
 }  // namespace
 
-GarbageReport collect_garbage(const std::filesystem::path& path, const GarbageOptions& options) {
-  const os::Directory directory = os::Directory::open(path);
-  manager::Inventory inventory = manager::take_inventory(directory);
+GarbageReport collect_garbage(const std::filesystem::path& directory, const GarbageOptions& options) {
+  const os::Directory opened = os::Directory::open(directory);
+  manager::Inventory inventory = manager::take_inventory(opened);
   std::optional<os::DirectoryLock> lock;
   if (options.apply) {
-    lock = lock_for_removal(directory);
-    inventory = manager::take_inventory(directory);  // as it is now that nobody changes it
+    lock = lock_for_removal(opened);
+    inventory = manager::take_inventory(opened);  // as it is now that nobody changes it
   }
   GarbageReport report;
-  report.manager_runs = !options.apply && os::lock_holder(directory, manager::kLockFile) == os::LockHolder::somebody;
-  Collector collector{directory, report};
+  report.manager_runs = !options.apply && os::lock_holder(opened, manager::kLockFile) == os::LockHolder::somebody;
+  Collector collector{opened, report};
   collector.add_temporaries(inventory.temporaries);
   std::vector<Judgement> judgements;
   for (auto& [name, run] : inventory.runs) {
-    const Judgement& judged = judgements.emplace_back(judge(directory, name, run, options.progress));
-    const RunRetention& retention = report.runs.emplace_back(retention_of(directory, judged));
+    const Judgement& judged = judgements.emplace_back(judge(opened, name, run, options.progress));
+    const RunRetention& retention = report.runs.emplace_back(retention_of(opened, judged));
     collector.add_checkpoints(retention);
     collector.add_pins(name, run);
   }
   if (!options.apply || report.garbage.empty()) return report;
-  directory.require_at_path();
+  opened.require_at_path();
   for (const Judgement& judged : judgements) {
-    if (judged.lets_go()) write_list(directory, judged);
+    if (judged.lets_go()) write_list(opened, judged);
   }
-  for (Garbage& garbage : report.garbage) remove(directory, garbage);
-  directory.sync();
+  for (Garbage& garbage : report.garbage) remove(opened, garbage);
+  opened.sync();
   return report;
 }
 

@@ -52,8 +52,8 @@ void tell_facts(HistoryEntry& entry, const std::filesystem::path& file, bool ver
   if (!entry.problem && verify) entry.problem = manager::verify_file(file, meter.for_file());
 }
 
-RunHistory tell(const os::Directory& directory, const std::string& name, const manager::RunFiles& run,
-                bool verify, Meter& meter) {
+RunHistory tell(const os::Directory& directory, const std::string& name, const manager::RunFiles& run, bool verify,
+                Meter& meter) {
   RunHistory history{name, {}, run.state.rules, run.state_problem};
   std::set<std::string_view> listed;
   for (const Entry& entry : run.state.entries) listed.insert(entry.file);
@@ -78,20 +78,20 @@ RunHistory tell(const os::Directory& directory, const std::string& name, const m
 
 }  // namespace
 
-DirectoryHistory read_history(const std::filesystem::path& path, const HistoryOptions& options) {
-  const os::Directory directory = os::Directory::open(path);
-  const manager::Inventory inventory = manager::take_inventory(directory);
+DirectoryHistory read_history(const std::filesystem::path& directory, const HistoryOptions& options) {
+  const os::Directory opened = os::Directory::open(directory);
+  const manager::Inventory inventory = manager::take_inventory(opened);
   DirectoryHistory history;
-  history.manager_runs = os::lock_holder(directory, manager::kLockFile) == os::LockHolder::somebody;
+  history.manager_runs = os::lock_holder(opened, manager::kLockFile) == os::LockHolder::somebody;
   for (const std::string& name : inventory.temporaries) {
-    const os::LockHolder writer = os::lock_holder(directory, name);
-    const auto status = directory.status(name);
+    const os::LockHolder writer = os::lock_holder(opened, name);
+    const auto status = opened.status(name);
     if (!status) continue;
-    history.temporaries.push_back({directory.path() / name, status->bytes, writer == os::LockHolder::nobody});
+    history.temporaries.push_back({opened.path() / name, status->bytes, writer == os::LockHolder::nobody});
   }
-  Meter meter{options.progress, options.verify ? bytes_of(directory, inventory) : 0};
+  Meter meter{options.progress, options.verify ? bytes_of(opened, inventory) : 0};
   for (const auto& [name, run] : inventory.runs) {
-    history.runs.push_back(tell(directory, name, run, options.verify, meter));
+    history.runs.push_back(tell(opened, name, run, options.verify, meter));
   }
   return history;
 }
