@@ -136,12 +136,15 @@ class Collector {
   GarbageReport& report_;
 };
 
-// As a manager's sweep: what goes is still listed, so that a crash in between leaves nothing that nobody knows.
+// As a manager's sweep: what goes is still listed, in its place, so that a crash in between leaves nothing that nobody
+// knows.
 void write_list(const os::Directory& directory, const Judgement& judged) {
-  manager::Sorted sorted = manager::sort_out(judged.candidates, judged.plan);
-  manager::Entries all = std::move(sorted.leaving);
-  all.insert(all.end(), sorted.kept.begin(), sorted.kept.end());
-  manager::write_state(directory, judged.name, {std::move(all), judged.plan.last_preserved, judged.rules}, true);
+  manager::State state{{}, judged.plan.last_preserved, judged.rules};
+  for (std::size_t i = 0; i < judged.candidates.size(); ++i) {
+    state.entries.push_back(judged.candidates[i].entry);
+    state.entries.back().standing = judged.plan.verdicts[i].standing;
+  }
+  manager::write_state(directory, judged.name, state, true);
 }
 
 void remove(const os::Directory& directory, Garbage& garbage) {

@@ -124,16 +124,6 @@ RetentionPlan plan_retention(const std::vector<Candidate>& candidates, const Ret
   return Planner{candidates, rules, last_preserved}.run();
 }
 
-Sorted sort_out(const std::vector<Candidate>& candidates, const RetentionPlan& plan) {
-  Sorted sorted;
-  for (std::size_t i = 0; i < candidates.size(); ++i) {
-    Entries& to = plan.verdicts[i].keep ? sorted.kept : sorted.leaving;
-    to.push_back(candidates[i].entry);
-    to.back().standing = plan.verdicts[i].standing;
-  }
-  return sorted;
-}
-
 std::vector<std::size_t> ranking(const std::vector<Candidate>& candidates, std::string_view metric, Better better) {
   std::vector<std::pair<double, std::size_t>> values;
   for (std::size_t i = 0; i < candidates.size(); ++i) {

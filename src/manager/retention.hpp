@@ -37,13 +37,6 @@ bool needs_facts(const RetentionRules& rules);
 RetentionPlan plan_retention(const std::vector<Candidate>& candidates, const RetentionRules& rules,
                              double last_preserved);
 
-/// Entries with the standing that the plan gives them, in the order of the candidates.
-struct Sorted {
-  Entries kept;
-  Entries leaving;
-};
-Sorted sort_out(const std::vector<Candidate>& candidates, const RetentionPlan& plan);
-
 /// Indexes of the candidates that have the metric, best first.
 std::vector<std::size_t> ranking(const std::vector<Candidate>& candidates, std::string_view metric, Better better);
 
