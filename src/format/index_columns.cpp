@@ -6,6 +6,7 @@
 
 #include <ckpt/error.hpp>
 
+#include <cstring>
 #include <string>
 
 namespace ckpt::format {
@@ -33,8 +34,8 @@ class Root {
   Root(std::span<const std::byte> index, std::uint64_t index_offset, PageChecker& pages)
       : index_{index}, index_offset_{index_offset}, pages_{pages} {
     const auto root = number<uoffset_t>(0);
-    require(4, flatbuffers::kFileIdentifierLength, "it is too short for a FlatBuffer");
-    if (!fb::IndexBufferHasIdentifier(index.data()))
+    const std::byte* start = bytes(0, sizeof(root) + flatbuffers::kFileIdentifierLength, "it is too short for a FlatBuffer");
+    if (!fb::IndexBufferHasIdentifier(start))
       corrupt("it is no FlatBuffer of the right kind", index_offset_ + 4);
     table_ = root;
     const std::uint64_t vtable_distance = static_cast<std::uint64_t>(std::int64_t{number<soffset_t>(table_)});
@@ -44,16 +45,15 @@ class Root {
     if (vtable_size_ < 2 * sizeof(voffset_t) || vtable_size_ % sizeof(voffset_t) != 0) {
       corrupt("the vtable has an impossible size", index_offset_ + vtable_);
     }
-    require(vtable_, vtable_size_, "the vtable is cut off");
-    require(table_, table_size_, "the root table is cut off");
-    const fb::Counts* counts = nullptr;
+    bytes(vtable_, vtable_size_, "the vtable is cut off");
+    bytes(table_, table_size_, "the root table is cut off");
     for (voffset_t entry = Index::VT_CHECKSUM; entry < kFieldsEnd; entry += sizeof(voffset_t)) {
       const bool is_counts = entry == Index::VT_COUNTS;
       const std::uint64_t at = field(entry, is_counts ? sizeof(fb::Counts) : sizeof(uoffset_t));
-      if (is_counts && at != 0) counts = reinterpret_cast<const fb::Counts*>(&index_[static_cast<std::size_t>(at)]);
+      if (!is_counts) continue;
+      if (at == 0) corrupt("the counts of the columns are missing", index_offset_ + table_);
+      std::memcpy(&counts_, pages_.get(at, sizeof(counts_)), sizeof(counts_));
     }
-    if (counts == nullptr) corrupt("the counts of the columns are missing", index_offset_ + table_);
-    counts_ = *counts;
   }
 
   const fb::Counts& counts() const noexcept { return counts_; }
@@ -98,16 +98,15 @@ class Root {
   }
 
  private:
-  void require(std::uint64_t at, std::uint64_t size, const char* problem) const {
+  const std::byte* bytes(std::uint64_t at, std::uint64_t size, const char* problem) const {
     if (!base::in_range(at, size, index_.size())) corrupt(problem, index_offset_);
-    pages_.require(at, size);
+    return pages_.get(at, size);
   }
 
   template <typename T>
   T number(std::uint64_t at) const {
     if (at % sizeof(T) != 0) corrupt("a number is not aligned", index_offset_);
-    require(at, sizeof(T), "an offset leads out of the index");
-    return load<T>(index_, static_cast<std::size_t>(at));
+    return load<T>({bytes(at, sizeof(T), "an offset leads out of the index"), sizeof(T)}, 0);
   }
 
   // Where the field's value is, or 0 when it is absent.

@@ -1,7 +1,7 @@
 // The FlatBuffer of the index as spans. The only header that includes the generated code.
 #pragma once
 
-#include "format/page_sums.hpp"
+#include "format/page_checker.hpp"
 #include "format/tensor_record.hpp"
 
 #include <ckpt_generated.h>

@@ -74,6 +74,7 @@ std::string_view IndexView::name_of(std::uint32_t offset, std::uint32_t size, co
 }
 
 ObjectGraph IndexView::graph() const {
+  pages_.stop_reading();
   require_all(nodes_);
   require_all(edges_);
   ObjectGraph result;

@@ -13,16 +13,17 @@
 #include <array>
 #include <limits>
 #include <string>
+#include <utility>
 
 namespace ckpt::format {
 
 IndexView::IndexView(std::span<const std::byte> index, std::span<const std::byte> sums, const Header& header,
-                     const Footer& footer, Hash hash)
+                     const Footer& footer, Hash hash, ReadAt read)
     : index_{index},
       index_offset_{footer.index_offset},
       required_features_{header.required_features},
       hash_{hash},
-      pages_{index, sums, footer.sums_root, footer.index_offset, hash} {
+      pages_{index, sums, footer.sums_root, footer.index_offset, hash, std::move(read)} {
   const Columns columns = read_columns(index, index_offset_, pages_);
   geometry_ = columns.geometry;
   tensors_ = columns.tensors;
@@ -40,7 +41,7 @@ IndexView::IndexView(std::span<const std::byte> index, std::span<const std::byte
 }
 
 std::uint64_t IndexView::offset_of(const void* member) const noexcept {
-  return index_offset_ + static_cast<std::uint64_t>(static_cast<const std::byte*>(member) - index_.data());
+  return index_offset_ + pages_.offset_of(static_cast<const std::byte*>(member));
 }
 
 void IndexView::corrupt(const char* problem, const void* member, std::string_view object) const {
@@ -55,8 +56,7 @@ std::string_view IndexView::bytes_at(std::span<const std::uint8_t> pool, std::ui
                                      const void* member) const {
   if (!base::in_range(offset, size, pool.size())) corrupt("a name or text lies outside of its pool", member);
   if (size == 0) return {};
-  const std::uint8_t* first = &pool[static_cast<std::size_t>(offset)];
-  pages_.require(offset_of(first) - index_offset_, size);
+  const std::byte* first = pages_.get(place_of(pool) + offset, size);
   return {reinterpret_cast<const char*>(first), static_cast<std::size_t>(size)};
 }
 

@@ -4,7 +4,7 @@
 
 #include "base/checked.hpp"
 #include "format/header.hpp"
-#include "format/page_sums.hpp"
+#include "format/page_checker.hpp"
 #include "format/tensor_record.hpp"
 
 #include <ckpt/metadata.hpp>
@@ -34,9 +34,9 @@ struct PathSlot;
 /// the offset in the file and the object path; the file's name is added by the caller.
 class IndexView {
  public:
-  /// `index` and `sums` must outlive this object; `index` must be aligned to 8 bytes.
+  /// `index` and `sums` must outlive this object; `index` must be aligned to 8 bytes. `read`: see PageChecker.
   IndexView(std::span<const std::byte> index, std::span<const std::byte> sums, const Header& header,
-            const Footer& footer, Hash hash);
+            const Footer& footer, Hash hash, ReadAt read);
 
   const Geometry& geometry() const noexcept { return geometry_; }
   std::size_t tensor_count() const noexcept { return tensors_.size(); }
@@ -70,9 +70,7 @@ class IndexView {
   // The entry `i` < column.size(), its page checked.
   template <typename T>
   const T& at(std::span<const T> column, std::size_t i) const {
-    const T& entry = column[i];
-    pages_.require(offset_of(&entry) - index_offset_, sizeof(T));
-    return entry;
+    return *reinterpret_cast<const T*>(pages_.get(place_of(column) + i * sizeof(T), sizeof(T)));
   }
   std::string_view bytes_at(std::span<const std::uint8_t> pool, std::uint64_t offset, std::uint64_t size,
                             const void* member) const;
@@ -85,9 +83,14 @@ class IndexView {
   std::optional<std::uint32_t> child(std::uint32_t node, std::string_view name) const;
   std::string_view name_of(std::uint32_t offset, std::uint32_t size, const void* member) const;
   void add_slots(ObjectGraph& graph, std::uint64_t total_text) const;
+  // Where in the index the column begins.
+  template <typename T>
+  std::uint64_t place_of(std::span<const T> column) const noexcept {
+    return static_cast<std::uint64_t>(reinterpret_cast<const std::byte*>(column.data()) - index_.data());
+  }
   template <typename T>
   void require_all(std::span<const T> column) const {
-    if (!column.empty()) pages_.require(offset_of(column.data()) - index_offset_, column.size_bytes());
+    if (!column.empty()) pages_.require(place_of(column), column.size_bytes());
   }
 
   std::span<const std::byte> index_;

@@ -65,7 +65,7 @@ class StructureCheck {
     for (std::size_t i = 0; i < index_.tensor_count(); ++i) {
       attempt([&] {
         const TensorRecord record = index_.tensor(i);
-        const fb::Tensor& raw = index_.tensors_[i];
+        const fb::Tensor& raw = index_.at(index_.tensors_, i);
         if (i > 0 && record.path <= before) index_.corrupt("paths are not in order or not unique", &raw, record.path);
         before = record.path;
         if (raw.path_offset() != path_end) index_.corrupt("paths do not follow each other", &raw, record.path);

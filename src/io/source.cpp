@@ -30,7 +30,8 @@ std::shared_ptr<std::byte> allocate_aligned(std::uint64_t size) {
 }
 
 Source::Source(const std::filesystem::path& path, ReadMode mode, bool copy_on_write) {
-  os::File file = os::File::open(path);
+  file_ = std::make_shared<const os::File>(os::File::open(path));
+  const os::File& file = *file_;
   size_ = file.size();
   if (size_ < format::kHeaderBytes + format::kFooterBytes) {
     throw Error{ErrorCode::corrupt,
@@ -49,10 +50,7 @@ Source::Source(const std::filesystem::path& path, ReadMode mode, bool copy_on_wr
                  .file = path,
                  .advice = "open it with ReadMode::mmap, or restore by copying"}};
   }
-  if (mode == ReadMode::read) {
-    file_ = std::move(file);
-    return;
-  }
+  if (mode == ReadMode::read) return;
   mapping_ = std::make_shared<const os::Mapping>(file, os::Mapping::Kind::shared_read_only);
   if (copy_on_write) {
     private_mapping_ = std::make_shared<const os::Mapping>(file, os::Mapping::Kind::private_writable);
@@ -65,6 +63,13 @@ std::span<const std::byte> Source::bytes(std::uint64_t offset, std::size_t size,
   if (scratch.size() < size) scratch.resize(size);
   file_->read_at(offset, std::span{scratch}.first(size));
   return std::span{scratch}.first(size);
+}
+
+format::ReadAt Source::take_reads() {
+  if (!mapping_ || !file_) return {};
+  return [file = std::exchange(file_, nullptr)](std::uint64_t offset, std::span<std::byte> destination) {
+    file->read_at(offset, destination);
+  };
 }
 
 void Source::copy(std::uint64_t offset, std::span<std::byte> destination) const {

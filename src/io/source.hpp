@@ -2,6 +2,7 @@
 #pragma once
 
 #include "format/header.hpp"
+#include "format/page_checker.hpp"
 #include "os/file.hpp"
 #include "os/mapping.hpp"
 
@@ -11,7 +12,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
-#include <optional>
 #include <span>
 #include <vector>
 
@@ -37,6 +37,9 @@ class Source {
   /// Throws as os::File::read_at.
   std::span<const std::byte> bytes(std::uint64_t offset, std::size_t size, std::vector<std::byte>& scratch) const;
 
+  /// In mmap mode and when called first: reads from the file, which is closed when the function is gone. Else empty.
+  format::ReadAt take_reads();
+
   /// Copies a range that lies within the file.
   void copy(std::uint64_t offset, std::span<std::byte> destination) const;
 
@@ -49,7 +52,7 @@ class Source {
   std::uint64_t size_ = 0;
   format::HeaderBytes header_{};
   format::FooterBytes footer_{};
-  std::optional<os::File> file_;  // in read mode; a mapping needs no descriptor
+  std::shared_ptr<const os::File> file_;  // in read mode; a mapping needs no descriptor
   std::shared_ptr<const os::Mapping> mapping_;
   std::shared_ptr<const os::Mapping> private_mapping_;
 };
