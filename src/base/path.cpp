@@ -5,6 +5,8 @@
 #include <ckpt/limits.hpp>
 
 #include <algorithm>
+#include <cstdint>
+#include <cstring>
 
 namespace ckpt::base {
 namespace {
@@ -18,6 +20,39 @@ bool has_control(std::string_view text) noexcept {
     before = c;
     return c < 0x20 || c == 0x7f || second;
   });
+}
+
+constexpr std::uint64_t kOnes = 0x0101010101010101;
+constexpr std::uint64_t kHighs = kOnes << 7U;
+
+// The high bit of each byte of `word` that is not zero, when none is above 0x7f.
+constexpr std::uint64_t nonzero(std::uint64_t word) noexcept { return (word + (kHighs - kOnes)) & kHighs; }
+
+// Whether eight characters are printable ASCII, and no '/' is followed by '/' or '.'. `before` is what the character
+// before them was, and becomes what the last of them is: the high bit is set for a '/'.
+bool are_plain(std::uint64_t word, std::uint64_t& before) noexcept {
+  if ((word & kHighs) != 0) return false;
+  const std::uint64_t printable = (word + kOnes * (0x80 - 0x20)) & nonzero(word ^ kOnes * 0x7f);
+  const std::uint64_t slash = ~nonzero(word ^ kOnes * '/') & kHighs;
+  const std::uint64_t slash_or_dot = ~nonzero((word | kOnes) ^ kOnes * '/') & kHighs;
+  static_assert(('.' | 1) == '/');
+  const std::uint64_t after_slash = slash << 8U | before >> 56U;  // little-endian: the first character is the lowest byte
+  before = slash;
+  return (printable & kHighs) == kHighs && (after_slash & slash_or_dot) == 0;
+}
+
+// Almost all paths, eight characters at a time: ASCII, no name begins with a dot. What is not plain may be a path, too.
+bool is_plain_path(std::string_view path) noexcept {
+  if (path.empty() || path.size() > kMaxPathBytes || path.back() == '/') return false;
+  std::uint64_t before = kHighs;  // a path begins like a name behind a '/'
+  for (; path.size() >= sizeof(std::uint64_t); path.remove_prefix(sizeof(std::uint64_t))) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, path.data(), sizeof(word));
+    if (!are_plain(word, before)) return false;
+  }
+  std::uint64_t last = kOnes * 'a';
+  std::memcpy(&last, path.data(), path.size());
+  return are_plain(last, before);
 }
 
 }  // namespace
@@ -38,6 +73,7 @@ const char* why_not_a_name(std::string_view name) noexcept {
 }
 
 const char* why_not_a_path(std::string_view path) noexcept {
+  if (is_plain_path(path)) return nullptr;
   if (const char* reason = why_not_a_key(path)) return reason;
   while (true) {
     const std::size_t slash = path.find('/');

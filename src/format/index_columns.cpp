@@ -34,42 +34,42 @@ class Root {
   Root(std::span<const std::byte> index, std::uint64_t index_offset, PageChecker& pages)
       : index_{index}, index_offset_{index_offset}, pages_{pages} {
     const auto root = number<uoffset_t>(0);
-    const std::byte* start = bytes(0, sizeof(root) + flatbuffers::kFileIdentifierLength, "it is too short for a FlatBuffer");
-    if (!fb::IndexBufferHasIdentifier(start))
+    const auto start = bytes(0, sizeof(root) + flatbuffers::kFileIdentifierLength, "it is too short for a FlatBuffer");
+    if (!fb::IndexBufferHasIdentifier(start.data()))
       corrupt("it is no FlatBuffer of the right kind", index_offset_ + 4);
     table_ = root;
     const std::uint64_t vtable_distance = static_cast<std::uint64_t>(std::int64_t{number<soffset_t>(table_)});
     vtable_ = table_ - vtable_distance;  // wraps when that lies before the index, and then lies behind it
-    vtable_size_ = number<voffset_t>(vtable_);
-    table_size_ = number<voffset_t>(vtable_ + sizeof(voffset_t));
-    if (vtable_size_ < 2 * sizeof(voffset_t) || vtable_size_ % sizeof(voffset_t) != 0) {
+    const std::uint64_t vtable_size = number<voffset_t>(vtable_);
+    const std::uint64_t table_size = number<voffset_t>(vtable_ + sizeof(voffset_t));
+    if (vtable_size < 2 * sizeof(voffset_t) || vtable_size % sizeof(voffset_t) != 0) {
       corrupt("the vtable has an impossible size", index_offset_ + vtable_);
     }
-    bytes(vtable_, vtable_size_, "the vtable is cut off");
-    bytes(table_, table_size_, "the root table is cut off");
+    vtable_bytes_ = bytes(vtable_, vtable_size, "the vtable is cut off");
+    table_bytes_ = bytes(table_, table_size, "the root table is cut off");
     for (voffset_t entry = Index::VT_CHECKSUM; entry < kFieldsEnd; entry += sizeof(voffset_t)) {
       const bool is_counts = entry == Index::VT_COUNTS;
-      const std::uint64_t at = field(entry, is_counts ? sizeof(fb::Counts) : sizeof(uoffset_t));
+      const std::size_t at = field(entry, is_counts ? sizeof(fb::Counts) : sizeof(uoffset_t));
       if (!is_counts) continue;
       if (at == 0) corrupt("the counts of the columns are missing", index_offset_ + table_);
-      std::memcpy(&counts_, pages_.get(at, sizeof(counts_)), sizeof(counts_));
+      std::memcpy(&counts_, &table_bytes_[at], sizeof(counts_));
     }
   }
 
   const fb::Counts& counts() const noexcept { return counts_; }
 
   std::uint32_t scalar(voffset_t entry) const {
-    const std::uint64_t at = field(entry, sizeof(std::uint32_t));
-    return at == 0 ? 0 : number<std::uint32_t>(at);
+    const std::size_t at = field(entry, sizeof(std::uint32_t));
+    return at == 0 ? 0 : load<std::uint32_t>(table_bytes_, at);
   }
 
   // Where the vector's length is, with its elements behind it; 0 when it is absent. The length is not touched.
   std::uint64_t vector(voffset_t entry) const {
-    const std::uint64_t at = field(entry, sizeof(uoffset_t));
+    const std::size_t at = field(entry, sizeof(uoffset_t));
     if (at == 0) return 0;
-    const std::uint64_t vector = at + number<uoffset_t>(at);
+    const std::uint64_t vector = table_ + at + load<uoffset_t>(table_bytes_, at);
     if (vector % sizeof(uoffset_t) != 0 || !base::in_range(vector, sizeof(uoffset_t), index_.size())) {
-      corrupt("a column lies outside of the index", index_offset_ + at);
+      corrupt("a column lies outside of the index", index_offset_ + table_ + at);
     }
     return vector;
   }
@@ -98,24 +98,24 @@ class Root {
   }
 
  private:
-  const std::byte* bytes(std::uint64_t at, std::uint64_t size, const char* problem) const {
+  std::span<const std::byte> bytes(std::uint64_t at, std::uint64_t size, const char* problem) const {
     if (!base::in_range(at, size, index_.size())) corrupt(problem, index_offset_);
-    return pages_.get(at, size);
+    if (size == 0) return {};
+    return {pages_.get(at, size), static_cast<std::size_t>(size)};
   }
 
   template <typename T>
   T number(std::uint64_t at) const {
     if (at % sizeof(T) != 0) corrupt("a number is not aligned", index_offset_);
-    return load<T>({bytes(at, sizeof(T), "an offset leads out of the index"), sizeof(T)}, 0);
+    return load<T>(bytes(at, sizeof(T), "an offset leads out of the index"), 0);
   }
 
-  // Where the field's value is, or 0 when it is absent.
-  std::uint64_t field(voffset_t entry, std::size_t size) const {
-    const bool known = entry + sizeof(voffset_t) <= vtable_size_;
-    const std::uint64_t relative = known ? number<voffset_t>(vtable_ + entry) : 0;
-    if (relative == 0) return 0;
-    const std::uint64_t at = table_ + relative;
-    if (relative < sizeof(soffset_t) || relative + size > table_size_ || at % sizeof(uoffset_t) != 0) {
+  // Where in the table the field's value is, or 0 when it is absent.
+  std::size_t field(voffset_t entry, std::size_t size) const {
+    const bool known = entry + sizeof(voffset_t) <= vtable_bytes_.size();
+    const std::size_t at = known ? load<voffset_t>(vtable_bytes_, entry) : 0;
+    if (at == 0) return 0;
+    if (at < sizeof(soffset_t) || at + size > table_bytes_.size() || (table_ + at) % sizeof(uoffset_t) != 0) {
       corrupt("a field lies outside of its table", index_offset_ + table_);
     }
     return at;
@@ -126,8 +126,8 @@ class Root {
   PageChecker& pages_;
   std::uint64_t table_ = 0;
   std::uint64_t vtable_ = 0;
-  std::uint64_t vtable_size_ = 0;
-  std::uint64_t table_size_ = 0;
+  std::span<const std::byte> vtable_bytes_;
+  std::span<const std::byte> table_bytes_;
   fb::Counts counts_;
 };
 

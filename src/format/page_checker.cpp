@@ -23,7 +23,6 @@ PageChecker::PageChecker(std::span<const std::byte> index, std::span<const std::
     sums = sums.subspan(size);
     offset += size;
   }
-  if (read_) pages_ = std::make_unique_for_overwrite<Page[]>(kMostCopies);
   page_at(count_ - 1, 0);
 }
 
@@ -50,7 +49,7 @@ void PageChecker::stop_reading() {
 
 std::uint64_t PageChecker::offset_of(const std::byte* bytes) const noexcept {
   for (std::size_t i = 0; i < copied_.load(std::memory_order_acquire); ++i) {
-    const auto distance = static_cast<std::uint64_t>(bytes - pages_[i].data());
+    const auto distance = reinterpret_cast<std::uintptr_t>(bytes) - reinterpret_cast<std::uintptr_t>(pages_[i].bytes.data());
     if (copies_[i].level == 0 && distance < kPageBytes) return copies_[i].page * kPageBytes + distance;
   }
   return static_cast<std::uint64_t>(bytes - levels_[0].bytes.data());
@@ -67,7 +66,7 @@ const std::byte* PageChecker::first_touch(std::size_t level, std::uint64_t page)
 const std::byte* PageChecker::copy_of(std::size_t level, std::uint64_t page) const noexcept {
   const std::size_t copied = copied_.load(std::memory_order_acquire);
   for (std::size_t i = 0; i < copied; ++i) {
-    if (copies_[i].page == page && copies_[i].level == level) return pages_[i].data();
+    if (copies_[i].page == page && copies_[i].level == level) return pages_[i].bytes.data();
   }
   return nullptr;
 }
@@ -78,7 +77,7 @@ const std::byte* PageChecker::read_copy(std::size_t level, std::uint64_t page, s
   if (const std::byte* copy = copy_of(level, page)) return copy;  // of another thread
   if (!read_) return nullptr;
   const std::size_t copied = copied_.load(std::memory_order_relaxed);
-  const std::span bytes = std::span{pages_[copied]}.first(page_of(levels_[level].bytes, page).size());
+  const std::span bytes = std::span{pages_[copied].bytes}.first(page_of(levels_[level].bytes, page).size());
   read_(levels_[level].offset + page * kPageBytes, bytes);
   check(level, page, bytes, sum);
   copies_[copied] = {level, page};

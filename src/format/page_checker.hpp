@@ -60,7 +60,9 @@ class PageChecker {
     std::size_t level;
     std::uint64_t page;
   };
-  using Page = std::array<std::byte, kPageBytes>;
+  struct alignas(std::uint64_t) Page {
+    std::array<std::byte, kPageBytes> bytes;
+  };
   static constexpr std::size_t kMostLevels = 5;  // 4096 * 512^4 bytes of index
   static constexpr std::size_t kMostCopies = 12;
 
@@ -84,7 +86,7 @@ class PageChecker {
   Hash hash_;
   std::mutex reading_;  // for read_ and for adding copies
   ReadAt read_;
-  std::unique_ptr<Page[]> pages_;
+  std::array<Page, kMostCopies> pages_;
   std::array<Copy, kMostCopies> copies_{};  // what is in pages_
   std::atomic<std::size_t> copied_ = 0;     // how many there are
 };

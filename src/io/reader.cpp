@@ -56,8 +56,8 @@ Reader::Impl::Impl(const std::filesystem::path& path, const ReaderOptions& optio
   const auto index_size = static_cast<std::size_t>(footer_.index_size);
   const auto both = static_cast<std::size_t>(size - format::kFooterBytes - footer_.index_offset);
   const auto bytes = source_.bytes(footer_.index_offset, both, index_copy_);
-  index_ = std::make_unique<format::IndexView>(bytes.first(index_size), bytes.subspan(index_size), header_, footer_,
-                                               codec::xxh3, source_.take_reads());
+  index_.emplace(bytes.first(index_size), bytes.subspan(index_size), header_, footer_, codec::xxh3,
+                 source_.take_reads());
 }
 
 Reader Reader::open(const std::filesystem::path& path, const ReaderOptions& options) {

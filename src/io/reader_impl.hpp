@@ -9,7 +9,7 @@
 
 #include <cstddef>
 #include <filesystem>
-#include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -36,7 +36,7 @@ class Reader::Impl {
   format::Header header_;
   format::Footer footer_;
   std::vector<std::byte> index_copy_;  // index and page sums, in read mode
-  std::unique_ptr<format::IndexView> index_;
+  std::optional<format::IndexView> index_;
 };
 
 }  // namespace ckpt

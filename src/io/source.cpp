@@ -42,7 +42,7 @@ Source::Source(const std::filesystem::path& path, ReadMode mode, bool copy_on_wr
                  .advice = "it was cut off or never written: use another checkpoint"}};
   }
   file.read_at(0, header_);
-  file.read_at(size_ - footer_.size(), footer_);
+  file.read_at(size_ - end().size(), std::span{end_}.first(end().size()));
   if (mode == ReadMode::automatic) mode = file.is_remote() ? ReadMode::read : ReadMode::mmap;
   if (copy_on_write && mode == ReadMode::read) {
     throw Error{ErrorCode::invalid_argument,
@@ -67,8 +67,10 @@ std::span<const std::byte> Source::bytes(std::uint64_t offset, std::size_t size,
 
 format::ReadAt Source::take_reads() {
   if (!mapping_ || !file_) return {};
-  return [file = std::exchange(file_, nullptr)](std::uint64_t offset, std::span<std::byte> destination) {
-    file->read_at(offset, destination);
+  return [this, file = std::exchange(file_, nullptr)](std::uint64_t offset, std::span<std::byte> destination) {
+    const std::uint64_t end_at = size_ - end().size();
+    if (offset < end_at) return file->read_at(offset, destination);
+    std::memcpy(destination.data(), &end_[static_cast<std::size_t>(offset - end_at)], destination.size());
   };
 }
 

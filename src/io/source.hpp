@@ -8,6 +8,8 @@
 
 #include <ckpt/reader.hpp>
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -24,6 +26,8 @@ std::shared_ptr<std::byte> allocate_aligned(std::uint64_t size);
 class Source {
  public:
   Source(const std::filesystem::path& path, ReadMode mode, bool copy_on_write);
+  Source(const Source&) = delete;  // take_reads() points here
+  Source& operator=(const Source&) = delete;
 
   std::uint64_t size() const noexcept { return size_; }
   bool is_mapped() const noexcept { return mapping_ != nullptr; }
@@ -31,13 +35,16 @@ class Source {
   /// The two ends of the file, read rather than mapped: that costs less than a page fault, and a device that fails is
   /// an error.
   const format::HeaderBytes& header() const noexcept { return header_; }
-  const format::FooterBytes& footer() const noexcept { return footer_; }
+  std::span<const std::byte, format::kFooterBytes> footer() const noexcept {
+    return end().last<format::kFooterBytes>();
+  }
 
   /// The bytes of a range that lies within the file: in the mapping, or read into `scratch`, which grows to that size.
   /// Throws as os::File::read_at.
   std::span<const std::byte> bytes(std::uint64_t offset, std::size_t size, std::vector<std::byte>& scratch) const;
 
-  /// In mmap mode and when called first: reads from the file, which is closed when the function is gone. Else empty.
+  /// In mmap mode and when called first: reads from the file, which is closed when the function is gone. Else empty. It
+  /// must not outlive this object.
   format::ReadAt take_reads();
 
   /// Copies a range that lies within the file.
@@ -49,9 +56,15 @@ class Source {
   const std::shared_ptr<const os::Mapping>& private_mapping() const noexcept { return private_mapping_; }
 
  private:
+  std::span<const std::byte> end() const noexcept {
+    return std::span{end_}.first(static_cast<std::size_t>(std::min<std::uint64_t>(size_, kMostAtEnd)));
+  }
+
   std::uint64_t size_ = 0;
   format::HeaderBytes header_{};
-  format::FooterBytes footer_{};
+  // The end of the file, of which the footer needs less: page sums and the whole of a small index come with the same call.
+  static constexpr std::size_t kMostAtEnd = 8192;
+  std::array<std::byte, kMostAtEnd> end_;
   std::shared_ptr<const os::File> file_;  // in read mode; a mapping needs no descriptor
   std::shared_ptr<const os::Mapping> mapping_;
   std::shared_ptr<const os::Mapping> private_mapping_;
