@@ -29,7 +29,11 @@ class Shape {
   const std::int64_t* end() const noexcept { return dims_.data() + rank_; }
 
   /// Product of the dimensions; 1 for a scalar.
-  std::int64_t elements() const noexcept;
+  std::int64_t elements() const noexcept {
+    std::int64_t product = 1;
+    for (const std::int64_t dim : dims()) product *= dim;
+    return product;
+  }
 
   friend bool operator==(const Shape& a, const Shape& b) noexcept;
 

@@ -44,14 +44,16 @@ bool are_plain(std::uint64_t word, std::uint64_t& before) noexcept {
 // Almost all paths, eight characters at a time: ASCII, no name begins with a dot. What is not plain may be a path, too.
 bool is_plain_path(std::string_view path) noexcept {
   if (path.empty() || path.size() > kMaxPathBytes || path.back() == '/') return false;
+  constexpr std::size_t kWord = sizeof(std::uint64_t);
   std::uint64_t before = kHighs;  // a path begins like a name behind a '/'
-  for (; path.size() >= sizeof(std::uint64_t); path.remove_prefix(sizeof(std::uint64_t))) {
+  std::size_t done = 0;
+  for (; path.size() - done >= kWord; done += kWord) {
     std::uint64_t word = 0;
-    std::memcpy(&word, path.data(), sizeof(word));
+    std::memcpy(&word, &path[done], kWord);
     if (!are_plain(word, before)) return false;
   }
   std::uint64_t last = kOnes * 'a';
-  std::memcpy(&last, path.data(), path.size());
+  std::memcpy(&last, path.data() + done, path.size() - done);
   return are_plain(last, before);
 }
 

@@ -1,3 +1,5 @@
+#include "base/shape.hpp"
+
 #include "base/checked.hpp"
 
 #include <ckpt/error.hpp>
@@ -8,6 +10,18 @@
 
 namespace ckpt {
 
+const char* base::why_not_dims(std::span<const std::int64_t> dims) noexcept {
+  Checked product{1};
+  for (const std::int64_t dim : dims) {
+    if (dim < 0) return "a negative dimension";
+    if (dim > 0) product = product * static_cast<std::uint64_t>(dim);
+  }
+  if (!product.fits(std::numeric_limits<std::int64_t>::max())) {
+    return "the number of elements does not fit in 63 bits";
+  }
+  return nullptr;
+}
+
 Shape::Shape(std::initializer_list<std::int64_t> dims) : Shape{std::span{dims.begin(), dims.size()}} {}
 
 Shape::Shape(std::span<const std::int64_t> dims) : rank_{dims.size()} {
@@ -17,23 +31,13 @@ Shape::Shape(std::span<const std::int64_t> dims) : rank_{dims.size()} {
                  .expected = "at most " + std::to_string(kMaxRank) + " (kMaxRank)",
                  .found = std::to_string(dims.size())}};
   }
-  base::Checked product{1};
-  for (const std::int64_t dim : dims) {
-    if (dim < 0) {
-      throw Error{ErrorCode::invalid_argument, {.problem = "negative dimension", .found = std::to_string(dim)}};
-    }
-    if (dim != 0) product = product * static_cast<std::uint64_t>(dim);
-  }
-  if (!product.fits(std::numeric_limits<std::int64_t>::max())) {
-    throw Error{ErrorCode::limit, {.problem = "the number of elements does not fit in 63 bits"}};
-  }
+  // What is checked is the copy: dimensions in a mapped file may change.
   std::ranges::copy(dims, dims_.begin());
-}
-
-std::int64_t Shape::elements() const noexcept {
-  std::int64_t product = 1;
-  for (const std::int64_t dim : dims()) product *= dim;
-  return product;
+  if (const char* problem = base::why_not_dims(this->dims())) {
+    const auto negative = std::ranges::find_if(this->dims(), [](std::int64_t dim) { return dim < 0; });
+    if (negative == this->dims().end()) throw Error{ErrorCode::limit, {.problem = problem}};
+    throw Error{ErrorCode::invalid_argument, {.problem = problem, .found = std::to_string(*negative)}};
+  }
 }
 
 bool operator==(const Shape& a, const Shape& b) noexcept { return std::ranges::equal(a.dims(), b.dims()); }

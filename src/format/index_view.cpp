@@ -2,6 +2,7 @@
 
 #include "base/checked.hpp"
 #include "base/path.hpp"
+#include "base/shape.hpp"
 #include "base/text.hpp"
 #include "format/index_columns.hpp"
 #include "format/path_table.hpp"
@@ -10,8 +11,6 @@
 #include <ckpt/limits.hpp>
 
 #include <algorithm>
-#include <array>
-#include <limits>
 #include <string>
 #include <utility>
 
@@ -60,45 +59,40 @@ std::string_view IndexView::bytes_at(std::span<const std::uint8_t> pool, std::ui
   return {reinterpret_cast<const char*>(first), static_cast<std::size_t>(size)};
 }
 
-std::string_view IndexView::path(std::size_t i) const {
-  const fb::Tensor& raw = at(tensors_, i);
+std::string_view IndexView::path(std::size_t i) const { return path_of(at(tensors_, i)); }
+
+std::string_view IndexView::path_of(const fb::Tensor& raw) const {
   if (raw.path_size() > kMaxPathBytes) corrupt("a path is longer than 4096 bytes (kMaxPathBytes)", &raw);
   return bytes_at(paths_, raw.path_offset(), raw.path_size(), &raw);
 }
 
 Shape IndexView::shape_of(const fb::Tensor& raw, std::string_view path) const {
-  if (raw.rank() > kMaxRank) corrupt("more than 8 dimensions (kMaxRank)", &raw, path);
-  if (!base::in_range(raw.dims_offset(), raw.rank(), dims_.size()))
-    corrupt("dimensions outside of their pool", &raw, path);
-  std::array<std::int64_t, kMaxRank> dims{};
-  base::Checked product{1};
-  for (std::size_t axis = 0; axis < raw.rank(); ++axis) {
-    dims.at(axis) = at(dims_, raw.dims_offset() + axis);
-    if (dims.at(axis) < 0) corrupt("a negative dimension", &raw, path);
-    if (dims.at(axis) > 0) product = product * static_cast<std::uint64_t>(dims.at(axis));
-  }
-  if (!product.fits(std::numeric_limits<std::int64_t>::max())) {
-    corrupt("the number of elements does not fit in 63 bits", &raw, path);
-  }
-  return Shape{std::span<const std::int64_t>{dims.data(), raw.rank()}};
+  const std::size_t rank = raw.rank();
+  if (rank == 0) return {};
+  if (rank > kMaxRank) corrupt("more than 8 dimensions (kMaxRank)", &raw, path);
+  if (!base::in_range(raw.dims_offset(), rank, dims_.size())) corrupt("dimensions outside of their pool", &raw, path);
+  const std::byte* first = pages_.get(place_of(dims_) + raw.dims_offset() * sizeof(std::int64_t), rank * sizeof(std::int64_t));
+  const std::span dims{reinterpret_cast<const std::int64_t*>(first), rank};
+  if (const char* problem = base::why_not_dims(dims)) corrupt(problem, &raw, path);
+  return Shape{dims};
 }
 
 TensorRecord IndexView::tensor(std::size_t i) const {
   const fb::Tensor& raw = at(tensors_, i);
-  TensorRecord record;
-  record.path = path(i);
-  if (base::why_not_a_path(record.path) != nullptr) corrupt("this is no object path", &raw, record.path);
-  record.dtype = static_cast<DType>(raw.dtype());
-  record.shape = shape_of(raw, record.path);
-  record.codec = static_cast<Codec>(raw.codec());
-  record.blob_offset = raw.blob_offset();
-  record.blob_size = raw.blob_size();
-  record.data_size = raw.data_size();
-  record.first_chunk = raw.first_chunk();
-  record.chunk_count = raw.chunk_count();
-  record.first_frame = raw.first_frame();
-  record.alias_of = raw.alias_of();
-  record.block = raw.block();
+  const std::string_view path = path_of(raw);
+  if (base::why_not_a_path(path) != nullptr) corrupt("this is no object path", &raw, path);
+  const TensorRecord record{.path = path,
+                            .dtype = static_cast<DType>(raw.dtype()),
+                            .shape = shape_of(raw, path),
+                            .codec = static_cast<Codec>(raw.codec()),
+                            .blob_offset = raw.blob_offset(),
+                            .blob_size = raw.blob_size(),
+                            .data_size = raw.data_size(),
+                            .first_chunk = raw.first_chunk(),
+                            .chunk_count = raw.chunk_count(),
+                            .first_frame = raw.first_frame(),
+                            .alias_of = raw.alias_of(),
+                            .block = raw.block()};
   check_sizes(record, raw);
   check_place(record, raw);
   if (record.alias_of != kNone) check_owner(record, raw);

@@ -76,6 +76,7 @@ class IndexView {
                             const void* member) const;
   std::uint64_t offset_of(const void* member) const noexcept;
   [[noreturn]] void corrupt(const char* problem, const void* member, std::string_view object = {}) const;
+  std::string_view path_of(const fb::Tensor& raw) const;
   Shape shape_of(const fb::Tensor& raw, std::string_view path) const;
   void check_sizes(const TensorRecord& record, const fb::Tensor& raw) const;
   void check_place(const TensorRecord& record, const fb::Tensor& raw) const;
