@@ -22,6 +22,7 @@ inline constexpr std::size_t kMiB = std::size_t{1} << 20U;
 /// Sizes that the benchmarks run with.
 inline constexpr std::int64_t kTensorCounts[] = {10, 1'000, 100'000, 1'000'000};
 inline constexpr std::int64_t kMebibytes[] = {64, 1024};
+inline constexpr std::int64_t kManySmall = 100'000;
 
 /// A new folder for the files of this run, removed with all that is in it.
 class WorkFolder {

@@ -110,6 +110,8 @@ void TableReport::print_ratios() {
   for (const std::int64_t count : kTensorCounts) {
     print_per_tensor("bind_all/" + std::to_string(count), static_cast<double>(count), count >= 1000 ? 100 : 0);
   }
+  const std::string many = '/' + std::to_string(kManySmall);
+  print_times("save_many" + many, "limit_save_one" + many, 1.3);
   for (const std::int64_t mebibytes : kMebibytes) {
     const std::string size = '/' + std::to_string(mebibytes);
     print_share("save_durable" + size, "limit_write_direct" + size, mebibytes >= 1024 ? 0.8 : 0);
