@@ -9,7 +9,7 @@
 
 #include <algorithm>
 #include <bit>
-#include <numeric>
+#include <cstring>
 #include <utility>
 
 namespace ckpt::format {
@@ -98,6 +98,13 @@ struct ObjectColumns {
   }
 };
 
+// A number that is ordered as the text is; texts that share their first eight bytes, or differ in zeros, are equal.
+std::uint64_t first_bytes(std::string_view text) noexcept {
+  std::uint64_t word = 0;
+  std::memcpy(&word, text.data(), std::min(text.size(), sizeof(word)));
+  return __builtin_bswap64(word);
+}
+
 template <typename T>
 flatbuffers::Offset<flatbuffers::Vector<T>> vector_of(FlatBufferBuilder& builder, const std::vector<T>& column) {
   return builder.CreateVector(column.data(), column.size());
@@ -120,20 +127,38 @@ flatbuffers::Offset<flatbuffers::Vector<std::uint8_t>> bytes_of(FlatBufferBuilde
 
 }  // namespace
 
-IndexBuilder::IndexBuilder(const Geometry& geometry, Hash hash)
-    : geometry_{geometry}, hash_{hash}, by_path_{16, HashOfEntry{this}, EqualEntry{this}} {}
-
-std::size_t IndexBuilder::HashOfEntry::operator()(std::string_view path) const noexcept {
-  return static_cast<std::size_t>(builder->hash_(std::as_bytes(std::span{path}), 0));
-}
+IndexBuilder::IndexBuilder(const Geometry& geometry, Hash hash) : geometry_{geometry}, hash_{hash} { make_room(); }
 
 std::string_view IndexBuilder::path(std::uint32_t i) const noexcept {
   return std::string_view{paths_}.substr(entries_[i].path_offset, entries_[i].path_size);
 }
 
+std::uint64_t IndexBuilder::hash_of(std::string_view path) const noexcept {
+  return hash_(std::as_bytes(std::span{path}), 0);
+}
+
+// Where in by_path_ the path is, or would be.
+std::size_t IndexBuilder::slot_of(std::string_view path, std::uint64_t hash) const noexcept {
+  const std::size_t mask = by_path_.size() - 1;
+  std::size_t slot = static_cast<std::size_t>(hash) & mask;
+  for (; by_path_[slot] != kNone; slot = (slot + 1) & mask) {
+    const std::uint32_t i = by_path_[slot];
+    if (hashes_[i] == hash && this->path(i) == path) break;
+  }
+  return slot;
+}
+
+// At most half of by_path_ is in use.
+void IndexBuilder::make_room() {
+  constexpr std::size_t kLeast = 64;
+  if (2 * (entries_.size() + 1) <= by_path_.size()) return;
+  by_path_.assign(std::max(kLeast, 2 * by_path_.size()), kNone);
+  for (std::uint32_t i = 0; i < entries_.size(); ++i) by_path_[slot_of(path(i), hashes_[i])] = i;
+}
+
 std::optional<std::uint32_t> IndexBuilder::find(std::string_view path) const {
-  const auto found = by_path_.find(path);
-  return found == by_path_.end() ? std::nullopt : std::optional{*found};
+  const std::uint32_t found = by_path_[slot_of(path, hash_of(path))];
+  return found == kNone ? std::nullopt : std::optional{found};
 }
 
 std::uint64_t IndexBuilder::columns_size() const noexcept {
@@ -155,10 +180,13 @@ std::uint32_t IndexBuilder::add_path(std::string_view path, Entry entry) {
   const auto number = static_cast<std::uint32_t>(entries_.size());
   entry.path_offset = paths_.size();
   entry.path_size = static_cast<std::uint32_t>(path.size());
+  make_room();
+  const std::uint64_t hash = hash_of(path);
+  by_path_[slot_of(path, hash)] = number;
   paths_ += path;
   entries_.push_back(entry);
+  hashes_.push_back(hash);
   check_size(columns_size());
-  by_path_.insert(number);
   return number;
 }
 
@@ -211,10 +239,32 @@ struct IndexBuilder::Sorted {
   std::vector<std::uint32_t> place;
 };
 
+// How many bytes at their front are the same in all paths.
+std::size_t IndexBuilder::common_prefix() const noexcept {
+  if (entries_.empty()) return 0;
+  std::string_view shared = path(0);
+  for (std::uint32_t i = 1; i < entries_.size(); ++i) {
+    const std::string_view other = path(i);
+    shared = shared.substr(0, static_cast<std::size_t>(std::ranges::mismatch(shared, other).in1 - shared.begin()));
+  }
+  return shared.size();
+}
+
 IndexBuilder::Sorted IndexBuilder::sort() const {
+  // Most comparisons end at the first bytes behind what all paths begin with, without a look at the paths.
+  struct Key {
+    std::uint64_t bytes;
+    std::uint32_t entry;
+  };
+  const std::size_t shared = common_prefix();
+  std::vector<Key> keys;
+  keys.reserve(entries_.size());
+  for (std::uint32_t i = 0; i < entries_.size(); ++i) keys.push_back({first_bytes(path(i).substr(shared)), i});
+  std::ranges::sort(keys, [this](const Key& a, const Key& b) {
+    return a.bytes != b.bytes ? a.bytes < b.bytes : path(a.entry) < path(b.entry);
+  });
   Sorted sorted{std::vector<std::uint32_t>(entries_.size()), std::vector<std::uint32_t>(entries_.size())};
-  std::iota(sorted.order.begin(), sorted.order.end(), 0U);
-  std::ranges::sort(sorted.order, {}, [this](std::uint32_t i) { return path(i); });
+  std::ranges::transform(keys, sorted.order.begin(), &Key::entry);
   for (std::uint32_t i = 0; i < sorted.order.size(); ++i) sorted.place[sorted.order[i]] = i;
   return sorted;
 }
@@ -251,7 +301,7 @@ std::vector<fb::PathSlot> IndexBuilder::path_table(const Sorted& sorted) const {
   return slots;
 }
 
-std::vector<std::byte> IndexBuilder::build(const Metadata& metadata, const ObjectGraph& graph) const {
+IndexBuilder::Index IndexBuilder::build(const Metadata& metadata, const ObjectGraph& graph) const {
   const Sorted sorted = sort();
   const auto [paths, path_offsets] = sorted_paths(sorted);
   Text text;
@@ -317,8 +367,8 @@ std::vector<std::byte> IndexBuilder::build(const Metadata& metadata, const Objec
       builder, fb::CreateIndex(builder, kXxh3, geometry_.chunk_size, geometry_.small_alignment,
                                geometry_.large_alignment, tensors_at, paths_at, dims_at, sums_at, frames_at, blocks_at,
                                text_at, metadata_at, nodes_at, edges_at, slots_at, 0, 0, table_at, &counts));
-  const auto bytes = std::as_bytes(builder.GetBufferSpan());
-  return {bytes.begin(), bytes.end()};
+  const auto memory = std::make_shared<const flatbuffers::DetachedBuffer>(builder.Release());
+  return {memory, std::as_bytes(std::span{memory->data(), memory->size()})};
 }
 
 }  // namespace ckpt::format

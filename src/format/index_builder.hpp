@@ -16,7 +16,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -31,9 +30,6 @@ struct PathSlot;
 class IndexBuilder {
  public:
   IndexBuilder(const Geometry& geometry, Hash hash);
-  IndexBuilder(const IndexBuilder&) = delete;  // by_path_ points here
-  IndexBuilder& operator=(const IndexBuilder&) = delete;
-
   /// The number of the tensor with that path, in order of adding.
   std::optional<std::uint32_t> find(std::string_view path) const;
 
@@ -45,9 +41,13 @@ class IndexBuilder {
   /// A second path for the tensor `owner`; an alias of an alias becomes one of its owner.
   void add_alias(std::string_view path, std::uint32_t owner);
 
-  /// The FlatBuffer, its size a multiple of 8. `graph` must be sound but for its tensors: invalid_argument when one was
-  /// not added.
-  std::vector<std::byte> build(const Metadata& metadata, const ObjectGraph& graph) const;
+  /// The FlatBuffer, its size a multiple of 8, in memory of its own. `graph` must be sound but for its tensors:
+  /// invalid_argument when one was not added.
+  struct Index {
+    std::shared_ptr<const void> memory;
+    std::span<const std::byte> bytes;
+  };
+  Index build(const Metadata& metadata, const ObjectGraph& graph) const;
 
   bool has_compressed() const noexcept { return !frame_sizes_.empty(); }
 
@@ -69,27 +69,16 @@ class IndexBuilder {
     std::uint8_t rank;
     Codec codec;
   };
-  // The set holds numbers of entries and compares their paths, so that each path is stored once.
-  struct HashOfEntry {
-    using is_transparent = void;
-    const IndexBuilder* builder;
-    std::size_t operator()(std::string_view path) const noexcept;
-    std::size_t operator()(std::uint32_t i) const noexcept { return (*this)(builder->path(i)); }
-  };
-  struct EqualEntry {
-    using is_transparent = void;
-    const IndexBuilder* builder;
-    bool operator()(std::uint32_t a, std::uint32_t b) const noexcept { return a == b; }
-    bool operator()(std::string_view a, std::uint32_t b) const noexcept { return a == builder->path(b); }
-    bool operator()(std::uint32_t a, std::string_view b) const noexcept { return builder->path(a) == b; }
-  };
-
   std::string_view path(std::uint32_t i) const noexcept;
+  std::size_t slot_of(std::string_view path, std::uint64_t hash) const noexcept;
+  std::uint64_t hash_of(std::string_view path) const noexcept;
+  void make_room();
   std::uint32_t add_path(std::string_view path, Entry entry);
   std::uint32_t add_block(const BlockType& block);
   std::uint32_t add_dims(const Shape& shape);
   std::uint64_t columns_size() const noexcept;
   static void check_size(std::uint64_t size);
+  std::size_t common_prefix() const noexcept;
   Sorted sort() const;
   std::uint32_t place_of(const std::optional<std::string>& tensor, const Sorted& sorted) const;
   std::vector<fb::PathSlot> path_table(const Sorted& sorted) const;
@@ -104,7 +93,8 @@ class IndexBuilder {
   std::vector<std::uint64_t> chunk_sums_;
   std::vector<std::uint32_t> frame_sizes_;
   std::vector<BlockType> blocks_;
-  std::unordered_set<std::uint32_t, HashOfEntry, EqualEntry> by_path_;
+  std::vector<std::uint64_t> hashes_;   // of the paths
+  std::vector<std::uint32_t> by_path_;  // numbers of entries: where the hash points to, or in the next free place
 };
 
 }  // namespace ckpt::format

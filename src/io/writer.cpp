@@ -211,7 +211,8 @@ class Writer::Impl {
       file_->append_zeros(format::kIndexAlignment - surplus);
     }
     metadata_.insert_or_assign("ckpt.created", options_.created_ns.value_or(now_ns()));
-    const std::vector<std::byte> index = index_.build(metadata_, graph_);
+    const format::IndexBuilder::Index built = index_.build(metadata_, graph_);
+    const std::span<const std::byte> index = built.bytes;
     const format::PageSums sums = format::build_page_sums(index, codec::xxh3);
     const format::Header header{.required_features = index_.has_compressed() ? format::kFeatureZstd : 0U,
                                 .optional_features = graph_.nodes.empty() ? 0U : format::kFeatureGraph,
