@@ -1,20 +1,23 @@
-// The hot paths of ckpt, once each, for a machine that counts instructions: `./dev bench --counts` runs this program
-// under callgrind, which counts only inside of the functions count_*. docs/performance.md explains the figures.
+// The hot paths of ckpt, once each. `./dev bench --counts` (counts.py) runs this program under callgrind, which counts the
+// instructions inside of one of the functions count_*.
 #include <ckpt/reader.hpp>
 #include <ckpt/writer.hpp>
 
 #include <cstddef>
-#include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <stdexcept>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace {
+
+#ifdef __clang__
+constexpr const char* kCompiler = "Clang " __clang_version__;
+#else
+constexpr const char* kCompiler = "GCC " __VERSION__;
+#endif
 
 constexpr std::size_t kTensors = 10'000;
 constexpr std::size_t kTensorBytes = 64;
@@ -73,7 +76,7 @@ extern "C" {
 }
 }
 
-// Arguments: a file to make. It stays.
+// Makes the file that it is given, which stays, and prints the compiler that made the program.
 int main(int argc, char** argv) try {
   if (argc != 2) throw std::invalid_argument{"usage: ckpt_counts FILE"};
   const std::filesystem::path file = argv[1];
@@ -88,6 +91,7 @@ int main(int argc, char** argv) try {
   count_open_bind_one(file, paths[kTensors / 3]);
   count_bind_all(ckpt::Reader::open(file));
   count_find_all(ckpt::Reader::open(file), paths);
+  std::puts(kCompiler);
   return 0;
 } catch (const std::exception& error) {
   std::fprintf(stderr, "ckpt_counts: %s\n", error.what());
