@@ -1,5 +1,5 @@
-// The hot paths of ckpt, once each. `./dev bench --counts` (counts.py) runs this program under callgrind, which counts the
-// instructions inside of one of the functions count_*.
+// The hot paths of ckpt, once each. `./dev bench --counts` (counts.py) runs this program under callgrind, which counts
+// the instructions inside of one of the functions count_*.
 #include <ckpt/reader.hpp>
 #include <ckpt/writer.hpp>
 

@@ -20,7 +20,8 @@ void save_open_bind(benchmark::State& state, std::int64_t tensors, std::int64_t 
     const Shape shape{bytes_each / static_cast<std::int64_t>(sizeof(float))};
     for (auto _ : state) {
       Writer writer{file, {.expected_bytes = static_cast<std::uint64_t>(tensors * bytes_each)}};
-      for (std::size_t i = 0; i < paths.size(); ++i) writer.add(paths[i], DType::f32, shape, data.subspan(i * size, size));
+      for (std::size_t i = 0; i < paths.size(); ++i)
+        writer.add(paths[i], DType::f32, shape, data.subspan(i * size, size));
       writer.commit();
       const Reader reader = Reader::open(file);
       std::size_t bound = 0;

@@ -36,7 +36,8 @@ bool are_plain(std::uint64_t word, std::uint64_t& before) noexcept {
   const std::uint64_t slash = ~nonzero(word ^ kOnes * '/') & kHighs;
   const std::uint64_t slash_or_dot = ~nonzero((word | kOnes) ^ kOnes * '/') & kHighs;
   static_assert(('.' | 1) == '/');
-  const std::uint64_t after_slash = slash << 8U | before >> 56U;  // little-endian: the first character is the lowest byte
+  const std::uint64_t after_slash =
+      slash << 8U | before >> 56U;  // little-endian: the first character is the lowest byte
   before = slash;
   return (printable & kHighs) == kHighs && (after_slash & slash_or_dot) == 0;
 }

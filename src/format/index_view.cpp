@@ -71,7 +71,8 @@ Shape IndexView::shape_of(const fb::Tensor& raw, std::string_view path) const {
   if (rank == 0) return {};
   if (rank > kMaxRank) corrupt("more than 8 dimensions (kMaxRank)", &raw, path);
   if (!base::in_range(raw.dims_offset(), rank, dims_.size())) corrupt("dimensions outside of their pool", &raw, path);
-  const std::byte* first = pages_.get(place_of(dims_) + raw.dims_offset() * sizeof(std::int64_t), rank * sizeof(std::int64_t));
+  const std::byte* first =
+      pages_.get(place_of(dims_) + raw.dims_offset() * sizeof(std::int64_t), rank * sizeof(std::int64_t));
   const std::span dims{reinterpret_cast<const std::int64_t*>(first), rank};
   if (const char* problem = base::why_not_dims(dims)) corrupt(problem, &raw, path);
   return Shape{dims};

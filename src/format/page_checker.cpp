@@ -49,7 +49,8 @@ void PageChecker::stop_reading() {
 
 std::uint64_t PageChecker::offset_of(const std::byte* bytes) const noexcept {
   for (std::size_t i = 0; i < copied_.load(std::memory_order_acquire); ++i) {
-    const auto distance = reinterpret_cast<std::uintptr_t>(bytes) - reinterpret_cast<std::uintptr_t>(pages_[i].bytes.data());
+    const auto distance =
+        reinterpret_cast<std::uintptr_t>(bytes) - reinterpret_cast<std::uintptr_t>(pages_[i].bytes.data());
     if (copies_[i].level == 0 && distance < kPageBytes) return copies_[i].page * kPageBytes + distance;
   }
   return static_cast<std::uint64_t>(bytes - levels_[0].bytes.data());

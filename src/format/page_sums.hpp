@@ -1,5 +1,5 @@
-// The tree of sums over the index: level 1 has a sum for each page of the index, each further level one for each page of
-// sums below it, and the footer the sum of the last.
+// The tree of sums over the index: level 1 has a sum for each page of the index, each further level one for each page
+// of sums below it, and the footer the sum of the last.
 #pragma once
 
 #include "base/checked.hpp"

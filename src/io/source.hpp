@@ -62,7 +62,8 @@ class Source {
 
   std::uint64_t size_ = 0;
   format::HeaderBytes header_{};
-  // The end of the file, of which the footer needs less: page sums and the whole of a small index come with the same call.
+  // The end of the file, of which the footer needs less: page sums and the whole of a small index come with the same
+  // call.
   static constexpr std::size_t kMostAtEnd = 8192;
   std::array<std::byte, kMostAtEnd> end_;
   std::shared_ptr<const os::File> file_;  // in read mode; a mapping needs no descriptor

@@ -48,6 +48,41 @@ TEST_CASE("a long text is cut, and its length is told") {
   CHECK(escape(std::string(200, 'x')) == std::string(200, 'x'));
 }
 
+// A character more or less decides which bytes are looked at together.
+TEST_CASE("a path is judged the same wherever its characters stand") {
+  const auto is_path = [](const std::string& path) {  // ASCII only
+    std::string name;
+    for (const char c : path + '/') {
+      if (c != '/') {
+        if (c < 0x20 || c == 0x7f) return false;
+        name += c;
+        continue;
+      }
+      if (name.empty() || name == "." || name == "..") return false;
+      name.clear();
+    }
+    return true;
+  };
+  for (std::size_t size = 1; size <= 18; ++size) {
+    for (std::size_t at = 0; at < size; ++at) {
+      std::string path(size, 'n');
+      std::size_t wrong = 0;
+      for (int first = 0; first < 0x80; ++first) {
+        path[at] = static_cast<char>(first);
+        wrong += is_path(path) != (why_not_a_path(path) == nullptr) ? 1U : 0U;
+        for (const char second : {'/', '.', 'n', '~', ' '}) {
+          std::string two = path;
+          if (at + 1 < size) two[at + 1] = second;
+          wrong += is_path(two) != (why_not_a_path(two) == nullptr) ? 1U : 0U;
+          if (at + 2 < size) two[at + 2] = '/';
+          wrong += is_path(two) != (why_not_a_path(two) == nullptr) ? 1U : 0U;
+        }
+      }
+      CHECK(wrong == 0);
+    }
+  }
+}
+
 TEST_CASE("numbers in hexadecimal") {
   CHECK(hex(0) == "0x0");
   CHECK(hex(0x1f40) == "0x1f40");
