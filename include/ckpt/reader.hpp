@@ -93,7 +93,8 @@ struct VerifyReport {
 
 /// An open checkpoint file. A cheap handle: copies share one immutable state, which any number of threads may use.
 /// Opening reads the header, the footer and a few pages of the index, whatever the size of the file; in ReadMode::read,
-/// the whole index.
+/// the whole index. In ReadMode::mmap a Reader keeps the file's descriptor until it has read its first dozen of index
+/// pages or the object graph; views keep none.
 class Reader {
  public:
   /// Throws not_found, io, corrupt (damaged, truncated, no checkpoint), unsupported (a newer major version, an unknown
