@@ -66,8 +66,8 @@ struct DirectoryHistory {
 struct HistoryOptions {
   /// Read every byte of each checkpoint, and check it.
   bool verify = false;
-  /// Called while that goes on, with bytes done and in total, of all files. Not from two threads at once, but not from the caller's
-  /// alone.
+  /// Called while that goes on, with bytes done and in total, of all files. Not from two threads at once, but not from
+  /// the caller's alone.
   std::function<void(std::uint64_t done, std::uint64_t total)> progress = {};
 };
 
