@@ -38,12 +38,13 @@ struct ReaderOptions {
   ReadMode mode = ReadMode::automatic;
   Verify verify = Verify::none;
   bool copy_on_write = false;  ///< also make private_mapping(); needs mmap mode
+  unsigned threads = 0;        ///< that decompress one tensor; 0: one per core
 };
 
 /// How a tensor's bytes are stored; the values are those of the file format.
 enum class Compression : std::uint8_t {
   none = 0,
-  zstd = 1,  ///< every chunk is one zstd frame
+  zstd = 1,  ///< every chunk is split into byte planes, and those that shrink are zstd frames
 };
 
 /// What the index says of one tensor.

@@ -30,9 +30,11 @@ struct WriterOptions {
   bool durable = true;
   /// Whether commit() may replace an existing file; if not, it throws already_exists and leaves that file alone.
   bool replace = true;
-  /// Default for tensors. A tensor that compression does not shrink by 5 % is stored plain.
+  /// Default for tensors. A tensor that compression would not shrink by 5 %, by a sample of it, is stored plain.
   Compression compression = Compression::none;
-  int compression_level = 1;  ///< zstd's, -7 to 22
+  /// zstd's, -7 to 22, for what has repetitions. Exponents of weights have none, and are coded alike at each level.
+  int compression_level = 1;
+  unsigned threads = 0;  ///< that compress; 0: one per core. Each takes the memory of about two chunks.
   /// Bytes: powers of two, kMinAlignment to kMaxAlignment. Blobs of `large_alignment` bytes or more start on it.
   std::uint32_t small_alignment = kDefaultSmallAlignment;
   std::uint32_t large_alignment = kDefaultLargeAlignment;

@@ -2,13 +2,14 @@
 
 #include <ckpt/error.hpp>
 
-// ZSTD_getFrameHeader tells the window before any memory is taken for it.
+// ZSTD_getFrameHeader tells the window before any memory is taken for it; Huffman codes at all levels have to be asked for.
 #define ZSTD_STATIC_LINKING_ONLY
 #include <zstd.h>
+#include <zstd_errors.h>
 
-#include <algorithm>
 #include <new>
 #include <string>
+#include <utility>
 
 namespace ckpt::codec {
 namespace {
@@ -18,10 +19,26 @@ struct FreeContext {
   void operator()(ZSTD_DCtx* context) const noexcept { ZSTD_freeDCtx(context); }
 };
 
+[[noreturn]] void fail(std::size_t result) {
+  throw Error{ErrorCode::io, {.problem = std::string{"zstd failed: "} + ZSTD_getErrorName(result)}};
+}
+
 }  // namespace
 
 struct ZstdCompressor::State {
   std::unique_ptr<ZSTD_CCtx, FreeContext> context;
+
+  explicit State(int level) : context{ZSTD_createCCtx()} {
+    if (!context) throw std::bad_alloc{};
+    set(ZSTD_c_compressionLevel, level);
+    // Left to itself, zstd does without Huffman codes at levels below 0; they are what gains here.
+    set(ZSTD_c_literalCompressionMode, ZSTD_ps_enable);
+  }
+
+  void set(ZSTD_cParameter parameter, int value) const {
+    const std::size_t result = ZSTD_CCtx_setParameter(context.get(), parameter, value);
+    if (ZSTD_isError(result) != 0) fail(result);
+  }
 };
 
 void require_zstd_level(int level) {
@@ -33,23 +50,25 @@ void require_zstd_level(int level) {
   }
 }
 
-ZstdCompressor::ZstdCompressor(int level) : state_{std::make_unique<State>()} {
+ZstdCompressor::ZstdCompressor(int level) {
   require_zstd_level(level);
-  state_->context.reset(ZSTD_createCCtx());
-  if (!state_->context) throw std::bad_alloc{};
-  ZSTD_CCtx_setParameter(state_->context.get(), ZSTD_c_compressionLevel, level);
+  state_ = std::make_unique<State>(level);
 }
-
+ZstdCompressor::ZstdCompressor(std::unique_ptr<State> state) noexcept : state_{std::move(state)} {}
 ZstdCompressor::~ZstdCompressor() = default;
+ZstdCompressor::ZstdCompressor(ZstdCompressor&&) noexcept = default;
+ZstdCompressor& ZstdCompressor::operator=(ZstdCompressor&&) noexcept = default;
 
-std::span<const std::byte> ZstdCompressor::compress(std::span<const std::byte> data) {
-  frame_.resize(ZSTD_compressBound(data.size()));
-  const std::size_t size =
-      ZSTD_compress2(state_->context.get(), frame_.data(), frame_.size(), data.data(), data.size());
-  if (ZSTD_isError(size) != 0) {
-    throw Error{ErrorCode::io, {.problem = std::string{"zstd failed: "} + ZSTD_getErrorName(size)}};
-  }
-  return std::span{frame_}.first(size);
+// At the lowest level it hardly looks for matches: it steps over more than a block where it finds none.
+ZstdCompressor ZstdCompressor::entropy_only() { return ZstdCompressor{std::make_unique<State>(ZSTD_minCLevel())}; }
+
+std::size_t ZstdCompressor::compress(std::span<const std::byte> data, std::span<std::byte> destination) {
+  const std::size_t size = ZSTD_compress2(state_->context.get(), destination.data(), destination.size(), data.data(),
+                                          data.size());
+  if (ZSTD_isError(size) == 0) return size;
+  if (ZSTD_getErrorCode(size) == ZSTD_error_dstSize_tooSmall) return 0;
+  if (ZSTD_getErrorCode(size) == ZSTD_error_memory_allocation) throw std::bad_alloc{};
+  fail(size);
 }
 
 const char* zstd_frame_problem(std::span<const std::byte> frame, std::size_t content_size, std::size_t largest_window) {

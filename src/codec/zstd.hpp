@@ -1,31 +1,35 @@
-// zstd frames, one a chunk.
+// zstd frames.
 #pragma once
 
 #include <cstddef>
 #include <memory>
 #include <span>
-#include <vector>
 
 namespace ckpt::codec {
 
 /// Throws invalid_argument when zstd does not know the level.
 void require_zstd_level(int level);
 
-/// Compresses chunks. Keeps its working memory between calls; one thread at a time.
+/// Makes frames. Keeps its working memory between calls; one thread at a time.
 class ZstdCompressor {
  public:
   /// Throws as require_zstd_level.
   explicit ZstdCompressor(int level);
+  /// One that does not search for repetitions.
+  static ZstdCompressor entropy_only();
   ~ZstdCompressor();
+  ZstdCompressor(ZstdCompressor&&) noexcept;
+  ZstdCompressor& operator=(ZstdCompressor&&) noexcept;
 
-  /// One frame with its content size in it. The span is valid until the next call. Throws std::bad_alloc, and io for a
-  /// failure inside zstd.
-  std::span<const std::byte> compress(std::span<const std::byte> data);
+  /// Writes one frame with its content size in it, and returns its size; 0 when `destination` is too small for it.
+  /// Throws std::bad_alloc, and io for a failure inside zstd.
+  std::size_t compress(std::span<const std::byte> data, std::span<std::byte> destination);
 
  private:
   struct State;
+  explicit ZstdCompressor(std::unique_ptr<State> state) noexcept;
+
   std::unique_ptr<State> state_;
-  std::vector<std::byte> frame_;
 };
 
 /// Why a frame was refused, or nullptr when `destination` holds its content. The frame must be exactly one zstd frame

@@ -51,7 +51,6 @@ std::string names_of(std::uint64_t features) {
     names += (names.empty() ? "" : ", ") + std::string{name};
     features &= ~bit;
   };
-  add(kFeatureBytePlanes, "byte-plane compression");
   add(kFeatureExternalFiles, "blobs in other files");
   add(kFeatureBoxes, "sharded tensors");
   if (features != 0) names += (names.empty() ? "bits " : ", bits ") + base::hex(features);

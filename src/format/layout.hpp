@@ -50,7 +50,6 @@ inline constexpr std::array<unsigned char, 8> kFooterMagic{'C', 'K', 'P', 'T', '
 
 // Features that a reader must know to read the file.
 inline constexpr std::uint64_t kFeatureZstd = 1U << 0U;           ///< a tensor has codec 1
-inline constexpr std::uint64_t kFeatureBytePlanes = 1U << 1U;     ///< reserved: a tensor has codec 2
 inline constexpr std::uint64_t kFeatureExternalFiles = 1U << 2U;  ///< reserved: blobs in other files
 inline constexpr std::uint64_t kFeatureBoxes = 1U << 3U;          ///< reserved: blobs that hold a part of a tensor
 inline constexpr std::uint64_t kKnownRequired = kFeatureZstd;
@@ -60,6 +59,6 @@ inline constexpr std::uint64_t kFeatureGraph = 1U << 0U;  ///< the index has nod
 
 inline constexpr std::uint32_t kNone = 0xffffffff;  ///< an index that points nowhere
 
-enum class Codec : std::uint8_t { stored = 0, zstd = 1, byte_planes = 2 };
+enum class Codec : std::uint8_t { stored = 0, zstd = 1 };
 
 }  // namespace ckpt::format

@@ -1,6 +1,7 @@
 #include "graph/background_saver.hpp"
 
 #include "base/log.hpp"
+#include "base/parallel.hpp"
 #include "graph/save.hpp"
 #include "graph/walk.hpp"
 
@@ -22,8 +23,7 @@ AsyncOptions checked(AsyncOptions options) {
 }
 
 CopyOptions copy_options(const AsyncOptions& options) {
-  const unsigned threads = options.copy_threads > 0 ? options.copy_threads : std::thread::hardware_concurrency();
-  return {std::max(threads, 1U), options.check_changes};
+  return {base::thread_count(options.copy_threads), options.check_changes};
 }
 
 void log_unreported(const std::exception_ptr& error) {

@@ -1,21 +1,19 @@
 #include "graph/change_check.hpp"
 
+#include "base/parallel.hpp"
 #include "codec/xxh3.hpp"
-#include "graph/parallel.hpp"
 #include "graph/walk.hpp"
 
 #include <ckpt/error.hpp>
 
-#include <atomic>
 #include <string>
 
 namespace ckpt::graph {
 
 std::vector<std::uint64_t> sums_of(std::span<const Snapshot::Tensor> tensors, unsigned threads) {
   std::vector<std::uint64_t> sums(tensors.size());
-  std::atomic<std::size_t> next = 0;
-  run_on(threads, [&] {
-    for (std::size_t i = next++; i < tensors.size(); i = next++) sums[i] = codec::xxh3(tensors[i].bytes);
+  base::deal_out(tensors.size(), threads, [&] {
+    return [&](std::size_t i) { sums[i] = codec::xxh3(tensors[i].bytes); };
   });
   return sums;
 }

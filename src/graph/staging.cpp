@@ -1,7 +1,7 @@
 #include "graph/staging.hpp"
 
+#include "base/parallel.hpp"
 #include "base/stream_copy.hpp"
-#include "graph/parallel.hpp"
 
 #include <ckpt/error.hpp>
 
@@ -58,7 +58,7 @@ void copy_into(const os::Memory& memory, Snapshot& snapshot, unsigned threads) {
   const std::vector<std::uint64_t> offsets = offsets_of(snapshot);
   const std::uint64_t total = offsets.back();
   std::atomic<std::uint64_t> next = 0;
-  run_on(static_cast<unsigned>(std::min<std::uint64_t>(threads, total / kPiece + 1)), [&] {
+  base::run_on(static_cast<unsigned>(std::min<std::uint64_t>(threads, total / kPiece + 1)), [&] {
     for (std::uint64_t at = next.fetch_add(kPiece); at < total; at = next.fetch_add(kPiece)) {
       copy_range(memory.data(), snapshot, offsets, at, std::min(at + kPiece, total));
     }

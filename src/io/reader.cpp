@@ -1,3 +1,4 @@
+#include "base/parallel.hpp"
 #include "base/text.hpp"
 #include "codec/xxh3.hpp"
 #include "io/located.hpp"
@@ -49,7 +50,10 @@ std::string nearest(const format::IndexView& index, std::string_view path) {
 }  // namespace
 
 Reader::Impl::Impl(const std::filesystem::path& path, const ReaderOptions& options)
-    : path_{path}, verify_{options.verify}, source_{path, options.mode, options.copy_on_write} {
+    : path_{path},
+      verify_{options.verify},
+      threads_{base::thread_count(options.threads)},
+      source_{path, options.mode, options.copy_on_write} {
   const std::uint64_t size = source_.size();
   header_ = format::decode_header(source_.header(), codec::xxh3);
   footer_ = format::decode_footer(source_.footer(), size, header_, codec::xxh3);
@@ -152,10 +156,10 @@ TensorView Reader::tensor(std::size_t index) const {
       return {record.dtype, record.shape, mapping->bytes().subspan(static_cast<std::size_t>(record.blob_offset), size),
               mapping};
     }
-    io::TensorReader reader{impl_->source(), impl_->index(), record};
+    const io::TensorReader reader{impl_->source(), impl_->index(), record};
     auto memory = io::allocate_aligned(record.data_size);
     const std::span<std::byte> bytes{memory.get(), size};
-    reader.read_into(bytes, verify);
+    reader.read_into(bytes, verify, impl_->threads());
     return {record.dtype, record.shape, bytes, std::move(memory)};
   });
 }
@@ -170,7 +174,8 @@ void Reader::read_into(std::size_t index, std::span<std::byte> destination) cons
                    .expected = std::to_string(record.data_size) + " bytes",
                    .found = std::to_string(destination.size())}};
     }
-    io::TensorReader{impl_->source(), impl_->index(), record}.read_into(destination, impl_->verify() != Verify::none);
+    const io::TensorReader reader{impl_->source(), impl_->index(), record};
+    reader.read_into(destination, impl_->verify() != Verify::none, impl_->threads());
   });
 }
 
@@ -178,7 +183,8 @@ void Reader::verify_tensor(std::size_t index) const {
   io::located(path(), [&] {
     const format::TensorRecord record = impl_->record(index);
     std::vector<std::byte> scratch;
-    io::TensorReader{impl_->source(), impl_->index(), record}.verify(0, record.chunk_count, scratch);
+    const io::TensorReader reader{impl_->source(), impl_->index(), record};
+    for (std::uint32_t chunk = 0; chunk < record.chunk_count; ++chunk) reader.verify(chunk, scratch);
   });
 }
 

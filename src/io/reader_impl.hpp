@@ -25,6 +25,7 @@ class Reader::Impl {
   const format::Footer& footer() const noexcept { return footer_; }
   const format::IndexView& index() const noexcept { return *index_; }
   Verify verify() const noexcept { return verify_; }
+  unsigned threads() const noexcept { return threads_; }
 
   /// The record of a tensor. Throws invalid_argument when there is none of that number, corrupt.
   format::TensorRecord record(std::size_t index) const;
@@ -32,6 +33,7 @@ class Reader::Impl {
  private:
   std::filesystem::path path_;
   Verify verify_;
+  unsigned threads_;
   io::Source source_;
   format::Header header_;
   format::Footer footer_;

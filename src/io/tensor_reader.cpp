@@ -1,9 +1,10 @@
 #include "io/tensor_reader.hpp"
 
 #include "base/checked.hpp"
+#include "base/parallel.hpp"
 #include "base/text.hpp"
+#include "codec/chunk.hpp"
 #include "codec/xxh3.hpp"
-#include "codec/zstd.hpp"
 
 #include <ckpt/error.hpp>
 
@@ -14,8 +15,8 @@
 namespace ckpt::io {
 namespace {
 
-// A zstd block holds at most 128 KiB and takes at least 4 bytes: so a frame cannot promise more than this times its
-// size.
+// A zstd block holds at most 128 KiB and takes at least 4 bytes: so a chunk of frames cannot promise more than this
+// times its size.
 constexpr std::uint64_t kMostExpansion = (std::uint64_t{128} << 10U) / 4;
 
 std::uint64_t identity_of(const format::IndexView& index, const format::TensorRecord& record) {
@@ -30,8 +31,8 @@ TensorReader::TensorReader(const Source& source, const format::IndexView& index,
       index_{index},
       record_{record},
       identity_{identity_of(index, record)},
-      next_offset_{record.blob_offset} {
-  if (record_.codec == format::Codec::zstd) check_frames();
+      layout_{codec::plane_layout(record.dtype)} {
+  if (record_.codec == format::Codec::zstd) place_frames();
 }
 
 void TensorReader::corrupt(std::string problem, std::uint64_t offset) const {
@@ -42,31 +43,33 @@ void TensorReader::corrupt(std::string problem, std::uint64_t offset) const {
                .advice = "the file is damaged: use another checkpoint"}};
 }
 
-void TensorReader::check_frames() const {
-  base::Checked total{0};
-  const std::uint64_t chunk_size = index_.geometry().chunk_size;
-  for (std::uint32_t chunk = 0; chunk < record_.chunk_count; ++chunk) {
-    const std::uint64_t size = index_.frame_size(record_.first_frame + chunk);
-    const std::uint64_t content = std::min(chunk_size, record_.data_size - chunk * chunk_size);
-    if (size * kMostExpansion < content || size > content + chunk_size) {
-      corrupt("the frame of chunk " + std::to_string(chunk + 1) + " has an impossible size", record_.blob_offset);
-    }
-    total = total + size;
-  }
-  if (total.get() != record_.blob_size) corrupt("the frames do not fill the blob", record_.blob_offset);
+std::uint32_t TensorReader::content_of(std::uint32_t chunk) const noexcept {
+  const std::uint64_t start = std::uint64_t{chunk} * chunk_size();
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>(chunk_size(), record_.data_size - start));
 }
 
-TensorReader::Piece TensorReader::piece(std::uint32_t chunk) {
-  const std::uint64_t chunk_size = index_.geometry().chunk_size;
-  const std::uint64_t start = chunk * chunk_size;
-  const auto content = static_cast<std::uint32_t>(std::min(chunk_size, record_.data_size - start));
-  if (record_.codec == format::Codec::stored) return {record_.blob_offset + start, content, content};
-  if (chunk < next_chunk_) {
-    next_chunk_ = 0;
-    next_offset_ = record_.blob_offset;
+// The blob lies within the file, so sums of sizes that stay within the blob do not wrap.
+void TensorReader::place_frames() {
+  std::uint64_t used = 0;
+  for (std::uint32_t chunk = 0; chunk < record_.chunk_count; ++chunk) {
+    const std::uint64_t size = index_.frame_size(record_.first_frame + chunk);
+    const std::uint64_t content = content_of(chunk);
+    if (size * kMostExpansion < content || size > content + layout_.width * sizeof(std::uint32_t)) {
+      corrupt("chunk " + std::to_string(chunk + 1) + " has an impossible size", record_.blob_offset);
+    }
+    if (size > record_.blob_size - used) corrupt("the chunks are longer than the blob", record_.blob_offset);
+    frames_.push_back(record_.blob_offset + used);
+    used += size;
   }
-  for (; next_chunk_ < chunk; ++next_chunk_) next_offset_ += index_.frame_size(record_.first_frame + next_chunk_);
-  return {next_offset_, index_.frame_size(record_.first_frame + chunk), content};
+  if (used != record_.blob_size) corrupt("the chunks do not fill the blob", record_.blob_offset);
+}
+
+TensorReader::Piece TensorReader::piece(std::uint32_t chunk) const {
+  const std::uint32_t content = content_of(chunk);
+  if (record_.codec == format::Codec::stored) {
+    return {record_.blob_offset + std::uint64_t{chunk} * chunk_size(), content, content};
+  }
+  return {frames_[chunk], index_.frame_size(record_.first_frame + chunk), content};
 }
 
 void TensorReader::check_sum(std::uint32_t chunk, const Piece& piece, std::span<const std::byte> stored) const {
@@ -89,36 +92,39 @@ void TensorReader::check_frame(std::uint32_t chunk, const Piece& piece, const ch
           piece.offset);
 }
 
-void TensorReader::read_into(std::span<std::byte> destination, bool verify) {
-  std::vector<std::byte> scratch;
+void TensorReader::read_into(std::span<std::byte> destination, bool verify, unsigned threads) const {
+  if (record_.codec == format::Codec::stored) return read_stored(destination, verify);
+  base::deal_out(record_.chunk_count, threads, [&] {
+    return [&, decoder = codec::ChunkDecoder{}, scratch = std::vector<std::byte>{}](std::size_t i) mutable {
+      const auto chunk = static_cast<std::uint32_t>(i);
+      const Piece at = piece(chunk);
+      const auto stored = source_.bytes(at.offset, at.stored, scratch);
+      if (verify) check_sum(chunk, at, stored);
+      const auto target = destination.subspan(i * chunk_size(), at.content);
+      check_frame(chunk, at, decoder.decode(stored, target, layout_, chunk_size()));
+    };
+  });
+}
+
+void TensorReader::read_stored(std::span<std::byte> destination, bool verify) const {
   for (std::uint32_t chunk = 0; chunk < record_.chunk_count; ++chunk) {
     const Piece at = piece(chunk);
     const auto target = destination.first(at.content);
     destination = destination.subspan(at.content);
-    if (record_.codec == format::Codec::stored) {
-      // What is checked is the copy: the file may change under a mapping, the copy does not.
-      source_.copy(at.offset, target);
-      if (verify) check_sum(chunk, at, target);
-      continue;
-    }
-    const auto frame = source_.bytes(at.offset, at.stored, scratch);
-    if (verify) check_sum(chunk, at, frame);
-    check_frame(chunk, at, codec::zstd_decompress(frame, target, index_.geometry().chunk_size));
+    // What is checked is the copy: the file may change under a mapping, the copy does not.
+    source_.copy(at.offset, target);
+    if (verify) check_sum(chunk, at, target);
   }
 }
 
-std::uint64_t TensorReader::verify(std::uint32_t first, std::uint32_t last, std::vector<std::byte>& scratch) {
-  std::uint64_t total = 0;
-  for (std::uint32_t chunk = first; chunk < last; ++chunk) {
-    const Piece at = piece(chunk);
-    const auto stored = source_.bytes(at.offset, at.stored, scratch);
-    check_sum(chunk, at, stored);
-    if (record_.codec == format::Codec::zstd) {
-      check_frame(chunk, at, codec::zstd_frame_problem(stored, at.content, index_.geometry().chunk_size));
-    }
-    total += stored.size();
+std::uint64_t TensorReader::verify(std::uint32_t chunk, std::vector<std::byte>& scratch) const {
+  const Piece at = piece(chunk);
+  const auto stored = source_.bytes(at.offset, at.stored, scratch);
+  check_sum(chunk, at, stored);
+  if (record_.codec == format::Codec::zstd) {
+    check_frame(chunk, at, codec::chunk_problem(stored, at.content, layout_, chunk_size()));
   }
-  return total;
+  return stored.size();
 }
 
 }  // namespace ckpt::io

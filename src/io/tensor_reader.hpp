@@ -1,29 +1,31 @@
 // A tensor's chunks on their way out of a file: sums and decompression.
 #pragma once
 
+#include "codec/planes.hpp"
 #include "format/index_view.hpp"
 #include "io/source.hpp"
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace ckpt::io {
 
-/// Reads the chunks of one tensor. Cheap to make; one thread at a time.
+/// Reads the chunks of one tensor. Immutable and thread-safe; for a compressed tensor it holds where each chunk begins.
 class TensorReader {
  public:
   /// `record` is of index.tensor(). Throws corrupt when the frames of a compressed tensor do not fill its blob.
   TensorReader(const Source& source, const format::IndexView& index, const format::TensorRecord& record);
 
-  /// Fills `destination`, of the size of the data; with `verify`, what it got is checked against the sums. Throws
-  /// corrupt, io.
-  void read_into(std::span<std::byte> destination, bool verify);
+  /// Fills `destination`, of the size of the data; with `verify`, what it got is checked against the sums. Compressed
+  /// chunks are shared out to up to `threads` threads. Throws corrupt, io.
+  void read_into(std::span<std::byte> destination, bool verify, unsigned threads) const;
 
-  /// Checks the sums, and the frames' headers, of chunks [first, last) as they lie in the file. `scratch` is reused
-  /// between calls. Returns the bytes checked.
-  std::uint64_t verify(std::uint32_t first, std::uint32_t last, std::vector<std::byte>& scratch);
+  /// Checks the sum of one chunk as it lies in the file, and, when it is compressed, its table of planes and the headers
+  /// of their frames. `scratch` is reused between calls. Returns the bytes checked.
+  std::uint64_t verify(std::uint32_t chunk, std::vector<std::byte>& scratch) const;
 
  private:
   struct Piece {
@@ -31,19 +33,21 @@ class TensorReader {
     std::uint32_t stored;   // bytes in the file
     std::uint32_t content;  // bytes after decompression
   };
-  Piece piece(std::uint32_t chunk);
+  Piece piece(std::uint32_t chunk) const;
+  void read_stored(std::span<std::byte> destination, bool verify) const;
   void check_sum(std::uint32_t chunk, const Piece& piece, std::span<const std::byte> stored) const;
   void check_frame(std::uint32_t chunk, const Piece& piece, const char* problem) const;
-  void check_frames() const;
+  void place_frames();
+  std::uint32_t content_of(std::uint32_t chunk) const noexcept;
+  std::uint32_t chunk_size() const noexcept { return index_.geometry().chunk_size; }
   [[noreturn]] void corrupt(std::string problem, std::uint64_t offset) const;
 
   const Source& source_;
   const format::IndexView& index_;
   format::TensorRecord record_;
   std::uint64_t identity_;
-  // For compressed tensors: where the frame of chunk next_chunk_ begins.
-  std::uint32_t next_chunk_ = 0;
-  std::uint64_t next_offset_;
+  codec::PlaneLayout layout_;
+  std::vector<std::uint64_t> frames_;  // offsets in the file, of a compressed tensor
 };
 
 }  // namespace ckpt::io

@@ -1,44 +1,93 @@
 #include "io/tensor_writer.hpp"
 
+#include "base/checked.hpp"
+#include "base/parallel.hpp"
+
 #include <ckpt/error.hpp>
 
 #include <algorithm>
-#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
 #include <utility>
 
 namespace ckpt::io {
+namespace {
+
+// Lets threads take their turns in the order of their numbers, from 0.
+class Turns {
+ public:
+  /// Does nothing when an earlier turn failed, whose thread has the exception.
+  template <typename Action>
+  void take(std::size_t number, const Action& action) {
+    std::unique_lock lock{mutex_};
+    changed_.wait(lock, [&] { return failed_ || next_ == number; });
+    if (failed_) return;
+    action();
+    ++next_;
+    changed_.notify_all();
+  }
+
+  /// Nobody need wait any longer.
+  void fail() {
+    const std::scoped_lock lock{mutex_};
+    failed_ = true;
+    changed_.notify_all();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::size_t next_ = 0;
+  bool failed_ = false;
+};
+
+// Pieces from all over the data, one after the other; all of it when there is little.
+std::vector<std::byte> sample_of(std::span<const std::byte> data) {
+  constexpr std::size_t kPieces = 16;
+  constexpr std::size_t kPieceBytes = 4096;  // whole elements of every dtype
+  if (data.size() <= 2 * kPieces * kPieceBytes) return {data.begin(), data.end()};
+  const std::size_t step = data.size() / kPieces / kPieceBytes * kPieceBytes;
+  std::vector<std::byte> sample;
+  sample.reserve(kPieces * kPieceBytes);
+  for (std::size_t i = 0; i < kPieces; ++i) {
+    const auto piece = data.subspan(i * step, kPieceBytes);
+    sample.insert(sample.end(), piece.begin(), piece.end());
+  }
+  return sample;
+}
+
+}  // namespace
 
 TensorWriter::TensorWriter(os::ReplacementFile& file, const format::Geometry& geometry,
-                           codec::ZstdCompressor* compressor, std::string path, DType dtype, const Shape& shape,
+                           std::span<codec::ChunkEncoder> encoders, std::string path, DType dtype, const Shape& shape,
                            std::uint64_t data_size)
     : file_{file},
       geometry_{geometry},
-      compressor_{compressor},
+      encoders_{encoders},
+      layout_{codec::plane_layout(dtype)},
       path_{std::move(path)},
       identity_{format::identity(path_, dtype, shape, data_size, codec::xxh3)} {
   record_.path = path_;
   record_.dtype = dtype;
   record_.shape = shape;
   record_.data_size = data_size;
-  if (compressor_ == nullptr || data_size == 0) start(format::Codec::stored);
+  // What fits into the least room that a blob takes cannot gain.
+  if (encoders_.empty() || data_size <= geometry_.small_alignment) start(format::Codec::stored);
+}
+
+// In the file, where each compressed blob begins on the small alignment.
+std::uint64_t TensorWriter::room_for(std::uint64_t size) const noexcept {
+  return base::divide_up(size, geometry_.small_alignment) * geometry_.small_alignment;
 }
 
 // A tensor that would gain less than 5 % stays plain, and so usable where it lies.
-bool TensorWriter::shrinks(std::size_t compressed, std::size_t whole) const noexcept {
-  return compressed <= whole - whole / 20;
-}
-
-void TensorWriter::sample(std::span<const std::byte> data) {
-  if (decided_ || data.size() <= geometry_.chunk_size) return;  // the only chunk decides for itself
-  const std::size_t last = (data.size() - 1) / geometry_.chunk_size;
-  std::size_t compressed = 0;
-  std::size_t whole = 0;
-  for (const std::size_t i : std::array{std::size_t{0}, last / 2}) {
-    const auto chunk = data.subspan(i * geometry_.chunk_size, geometry_.chunk_size);
-    compressed += compressor_->compress(chunk).size();
-    whole += chunk.size();
-  }
-  start(shrinks(compressed, whole) ? format::Codec::zstd : format::Codec::stored);
+void TensorWriter::decide(std::span<const std::byte> data) {
+  const std::vector<std::byte> sample = sample_of(data);
+  const auto choice = encoders_.front().choose(sample, layout_);
+  codings_ = choice.codings;
+  const std::uint64_t whole = room_for(sample.size());
+  start(room_for(choice.size) <= whole - whole / 20 ? format::Codec::zstd : format::Codec::stored);
 }
 
 void TensorWriter::start(format::Codec codec) {
@@ -85,34 +134,53 @@ void TensorWriter::append_stored(std::span<const std::byte> data) {
   }
 }
 
-// Whole chunks, copied together where the caller's pieces are smaller.
+// Whole chunks, as many as come together; copied together where the caller's pieces are smaller.
 void TensorWriter::gather(std::span<const std::byte> data) {
-  std::uint64_t left = received_ - data.size();  // before this piece
+  // From the beginning of the current chunk on.
+  std::uint64_t left = record_.data_size - received_ + data.size() + chunk_.size();
   while (!data.empty()) {
     if (decided_ && record_.codec == format::Codec::stored) return append_stored(data);  // since the chunk before
-    const std::size_t chunk_end = static_cast<std::size_t>(
-        std::min<std::uint64_t>(geometry_.chunk_size, record_.data_size - (left - chunk_.size())));
-    const auto part = data.first(std::min(data.size(), chunk_end - chunk_.size()));
-    data = data.subspan(part.size());
-    left += part.size();
-    if (chunk_.empty() && part.size() == chunk_end) {
-      take_chunk(part);
-    } else {
-      chunk_.insert(chunk_.end(), part.begin(), part.end());
-      if (chunk_.size() == chunk_end) take_chunk(std::exchange(chunk_, {}));
+    if (chunk_.empty() && (data.size() == left || data.size() >= geometry_.chunk_size)) {
+      const auto whole = data.first(data.size() == left ? data.size() : data.size() - data.size() % geometry_.chunk_size);
+      append_chunks(whole);
+      left -= whole.size();
+      data = data.subspan(whole.size());
+      continue;
     }
+    const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(geometry_.chunk_size, left));
+    const auto part = data.first(std::min(data.size(), size - chunk_.size()));
+    chunk_.insert(chunk_.end(), part.begin(), part.end());
+    data = data.subspan(part.size());
+    if (chunk_.size() < size) return;
+    append_chunks(std::exchange(chunk_, {}));
+    left -= size;
   }
 }
 
-void TensorWriter::take_chunk(std::span<const std::byte> chunk) {
-  const std::span<const std::byte> frame = compressor_->compress(chunk);
-  if (!decided_) {
-    start(shrinks(frame.size(), chunk.size()) ? format::Codec::zstd : format::Codec::stored);
-    if (record_.codec == format::Codec::stored) return append_stored(chunk);
-  }
-  sums_.push_back(codec::xxh3(frame, next_seed()));
-  frames_.push_back(static_cast<std::uint32_t>(frame.size()));
-  file_.append(frame);
+void TensorWriter::append_chunks(std::span<const std::byte> chunks) {
+  if (!decided_) decide(chunks);
+  if (record_.codec == format::Codec::stored) return append_stored(chunks);
+  Turns turns;
+  std::atomic<std::size_t> next_encoder = 0;
+  const std::uint64_t first_seed = next_seed();
+  const auto chunk_size = std::size_t{geometry_.chunk_size};
+  base::deal_out(base::divide_up(chunks.size(), chunk_size), static_cast<unsigned>(encoders_.size()), [&] {
+    return [&, &encoder = encoders_[next_encoder++]](std::size_t i) {
+      try {
+        const auto rest = chunks.subspan(i * chunk_size);
+        const auto stored = encoder.encode(rest.first(std::min(rest.size(), chunk_size)), layout_, codings_);
+        const std::uint64_t sum = codec::xxh3(stored, first_seed + i);
+        turns.take(i, [&] {
+          sums_.push_back(sum);
+          frames_.push_back(static_cast<std::uint32_t>(stored.size()));
+          file_.append(stored);
+        });
+      } catch (...) {
+        turns.fail();
+        throw;
+      }
+    };
+  });
 }
 
 format::TensorRecord TensorWriter::finish() {

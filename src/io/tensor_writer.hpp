@@ -1,8 +1,8 @@
 // One tensor on its way into a file: chunks, their sums, compression.
 #pragma once
 
+#include "codec/chunk.hpp"
 #include "codec/xxh3.hpp"
-#include "codec/zstd.hpp"
 #include "format/tensor_record.hpp"
 #include "os/replacement_file.hpp"
 
@@ -17,19 +17,17 @@
 
 namespace ckpt::io {
 
-/// Streams a tensor's bytes to the file. Whether it is compressed is decided once, from samples or its first chunk,
-/// since stored and compressed blobs are aligned differently.
+/// Streams a tensor's bytes to the file. Whether it is compressed is decided once, from a sample of the bytes that come
+/// first, since stored and compressed blobs are aligned differently. Chunks that come together are compressed on several
+/// threads.
 class TensorWriter {
  public:
-  /// `compressor` is null when the tensor shall be stored.
-  TensorWriter(os::ReplacementFile& file, const format::Geometry& geometry, codec::ZstdCompressor* compressor,
+  /// `encoders` has one for each thread that may compress, and is empty when the tensor shall be stored.
+  TensorWriter(os::ReplacementFile& file, const format::Geometry& geometry, std::span<codec::ChunkEncoder> encoders,
                std::string path, DType dtype, const Shape& shape, std::uint64_t data_size);
 
   TensorWriter(const TensorWriter&) = delete;  // the record refers to path_
   TensorWriter& operator=(const TensorWriter&) = delete;
-
-  /// Decides from whole data, ahead of append().
-  void sample(std::span<const std::byte> data);
 
   /// Throws invalid_argument for more than data_size bytes in all; io.
   void append(std::span<const std::byte> data);
@@ -43,15 +41,18 @@ class TensorWriter {
 
  private:
   void start(format::Codec codec);
+  void decide(std::span<const std::byte> data);
   void append_stored(std::span<const std::byte> data);
   void gather(std::span<const std::byte> data);
-  void take_chunk(std::span<const std::byte> chunk);
-  bool shrinks(std::size_t compressed, std::size_t whole) const noexcept;
+  void append_chunks(std::span<const std::byte> chunks);
+  std::uint64_t room_for(std::uint64_t size) const noexcept;
   std::uint64_t next_seed() const noexcept { return identity_ + sums_.size(); }
 
   os::ReplacementFile& file_;
   format::Geometry geometry_;
-  codec::ZstdCompressor* compressor_;
+  std::span<codec::ChunkEncoder> encoders_;
+  codec::PlaneLayout layout_;
+  codec::PlaneCodings codings_{};
   std::string path_;
   format::TensorRecord record_;
   std::uint64_t identity_;

@@ -1,5 +1,6 @@
 #include "io/verifier.hpp"
 
+#include "base/parallel.hpp"
 #include "format/structure_check.hpp"
 #include "io/located.hpp"
 #include "io/tensor_reader.hpp"
@@ -7,15 +8,11 @@
 #include <ckpt/error.hpp>
 
 #include <algorithm>
-#include <atomic>
-#include <exception>
+#include <memory>
 #include <mutex>
-#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
-#include <system_error>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -52,6 +49,7 @@ class Verifier {
   // A part of a tensor that one thread checks at a time.
   struct Unit {
     std::size_t tensor;
+    std::shared_ptr<const TensorReader> reader;  // null for one of stored data, which is cheap to make
     std::uint32_t first;
     std::uint32_t last;
   };
@@ -97,51 +95,37 @@ class Verifier {
 
   void check_data(const std::vector<std::size_t>& tensors) {
     std::vector<Unit> units;
-    for (const std::size_t i : tensors) {
-      const format::TensorRecord record = index_.tensor(i);
-      // The place of a frame is known from those before it, so one thread goes through all of them.
-      const std::uint32_t step = record.codec == format::Codec::stored ? kChunksAUnit : record.chunk_count;
-      for (std::uint32_t first = 0; first < record.chunk_count; first += step) {
-        units.push_back({i, first, std::min(record.chunk_count, first + step)});
-      }
+    for (const std::size_t i : tensors) attempt([&] { add_units(i, units); });
+    base::deal_out(units.size(), base::thread_count(options_.threads), [&] {
+      return [&, scratch = std::vector<std::byte>{}](std::size_t i) mutable { check_unit(units[i], scratch); };
+    });
+  }
+
+  void add_units(std::size_t tensor, std::vector<Unit>& units) {
+    const format::TensorRecord record = index_.tensor(tensor);
+    // Blobs that overlap were reported as such. Checked one by one, they could take any time.
+    if (record.blob_size > unclaimed_) return;
+    unclaimed_ -= record.blob_size;
+    // The place of a compressed chunk is known from those before it: one reader for all units has gone through them.
+    std::shared_ptr<const TensorReader> reader;
+    if (record.codec != format::Codec::stored) {
+      reader = std::make_shared<const TensorReader>(source_, index_, record);
     }
-    const unsigned wanted =
-        options_.threads != 0 ? options_.threads : std::max(1U, std::thread::hardware_concurrency());
-    const std::size_t count = std::min<std::size_t>(wanted, units.size());
-    std::atomic<std::size_t> next = 0;
-    const auto work = [&] {
-      std::vector<std::byte> scratch;
-      for (std::size_t i = next++; i < units.size(); i = next++) check_unit(units[i], scratch);
-    };
-    std::exception_ptr failure;
-    const auto guarded = [&] {
-      try {
-        work();
-      } catch (...) {
-        next = units.size();
-        const std::scoped_lock lock{mutex_};
-        failure = std::current_exception();
-      }
-    };
-    {
-      std::vector<std::jthread> helpers;
-      try {
-        for (std::size_t i = 1; i < count; ++i) helpers.emplace_back(guarded);
-      } catch (const std::system_error&) {
-        // The process may have no more threads: this one does the work.
-      }
-      guarded();
+    for (std::uint32_t first = 0, last = 0; first < record.chunk_count; first = last) {
+      last = first + std::min(kChunksAUnit, record.chunk_count - first);
+      units.push_back({tensor, reader, first, last});
     }
-    if (failure) std::rethrow_exception(failure);
   }
 
   void check_unit(const Unit& unit, std::vector<std::byte>& scratch) {
     std::uint64_t checked = 0;
-    std::optional<TensorReader> reader;
-    attempt([&] { reader.emplace(source_, index_, index_.tensor(unit.tensor)); });
+    std::shared_ptr<const TensorReader> reader = unit.reader;
+    attempt([&] {
+      if (!reader) reader = std::make_shared<const TensorReader>(source_, index_, index_.tensor(unit.tensor));
+    });
     // Each chunk on its own, so that one that is damaged does not hide the next.
     for (std::uint32_t chunk = unit.first; reader && chunk < unit.last; ++chunk) {
-      attempt([&] { checked += reader->verify(chunk, chunk + 1, scratch); });
+      attempt([&] { checked += reader->verify(chunk, scratch); });
     }
     const std::scoped_lock lock{mutex_};
     done_ += checked;
@@ -164,6 +148,7 @@ class Verifier {
   const format::IndexView& index_;
   const format::Footer& footer_;
   const VerifyOptions& options_;
+  std::uint64_t unclaimed_ = data_end();  // bytes of the file that no blob was found to take
   std::mutex mutex_;  // for what follows
   VerifyReport report_;
   std::set<std::string> damaged_;

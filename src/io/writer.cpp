@@ -1,7 +1,8 @@
+#include "base/parallel.hpp"
 #include "base/path.hpp"
 #include "base/text.hpp"
+#include "codec/chunk.hpp"
 #include "codec/xxh3.hpp"
-#include "codec/zstd.hpp"
 #include "format/header.hpp"
 #include "format/index_builder.hpp"
 #include "format/page_sums.hpp"
@@ -137,13 +138,8 @@ class Writer::Impl {
     }
     const Compression compression = options.compression.value_or(options_.compression);
     require_known(compression);
-    codec::ZstdCompressor* compressor = nullptr;
-    if (compression == Compression::zstd) {
-      if (!compressor_) compressor_.emplace(options_.compression_level);
-      compressor = &*compressor_;
-    }
     block_ = options.block;
-    tensor_.emplace(*file_, geometry_, compressor, std::string{path}, dtype, shape,
+    tensor_.emplace(*file_, geometry_, encoders(compression), std::string{path}, dtype, shape,
                     size.bytes ? *size.bytes : *size_bytes);
   }
 
@@ -162,7 +158,6 @@ class Writer::Impl {
   void add(std::string_view path, DType dtype, const Shape& shape, std::span<const std::byte> data,
            const TensorOptions& options) {
     begin(path, dtype, shape, options, data.size());
-    tensor_->sample(data);
     tensor_->append(data);
     end();
   }
@@ -244,13 +239,22 @@ class Writer::Impl {
     }
   }
 
+  // Made when the first tensor asks for one.
+  std::span<codec::ChunkEncoder> encoders(Compression compression) {
+    if (compression == Compression::none) return {};
+    const unsigned count = base::thread_count(options_.threads);
+    encoders_.reserve(count);
+    while (encoders_.size() < count) encoders_.emplace_back(options_.compression_level);
+    return encoders_;
+  }
+
   std::filesystem::path path_;
   WriterOptions options_;
   format::Geometry geometry_;
   format::IndexBuilder index_;
   Metadata metadata_;
   ObjectGraph graph_;
-  std::optional<codec::ZstdCompressor> compressor_;
+  std::vector<codec::ChunkEncoder> encoders_;
   std::unique_ptr<os::ReplacementFile> file_;  // null after commit and after a failure
   std::optional<io::TensorWriter> tensor_;
   std::optional<BlockType> block_;  // of tensor_

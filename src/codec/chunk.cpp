@@ -1,0 +1,125 @@
+#include "codec/chunk.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace ckpt::codec {
+namespace {
+
+constexpr std::size_t kEntryBytes = sizeof(std::uint32_t);
+
+void grow(std::vector<std::byte>& memory, std::size_t size) {
+  if (memory.size() < size) memory.resize(size);
+}
+
+// The planes of a stored chunk as the table places them.
+struct Parts {
+  const char* problem = nullptr;
+  std::array<std::span<const std::byte>, kMostPlanes> planes{};
+  std::size_t plane_size = 0;  // after decompression
+};
+
+Parts parts_of(std::span<const std::byte> stored, std::size_t content_size, PlaneLayout layout) {
+  const std::size_t table = layout.width * kEntryBytes;
+  if (content_size % layout.width != 0) return {.problem = "the chunk ends within an element"};
+  if (stored.size() < table) return {.problem = "the chunk is shorter than its table of planes"};
+  Parts parts{.plane_size = content_size / layout.width};
+  auto rest = stored.subspan(table);
+  for (std::size_t i = 0; i < layout.width; ++i) {
+    std::uint32_t size = 0;
+    std::memcpy(&size, stored.data() + i * kEntryBytes, kEntryBytes);
+    if (size == 0 || size > parts.plane_size) return {.problem = "a plane has an impossible size"};
+    if (size > rest.size()) return {.problem = "the planes are longer than their chunk"};
+    parts.planes[i] = rest.first(size);
+    rest = rest.subspan(size);
+  }
+  if (!rest.empty()) return {.problem = "bytes follow the planes"};
+  return parts;
+}
+
+}  // namespace
+
+void ChunkEncoder::split(std::span<const std::byte> data, PlaneLayout layout) {
+  grow(planes_, data.size());
+  split_planes(data, layout, std::span{planes_}.first(data.size()));
+}
+
+// 0 when it does not fit.
+std::size_t ChunkEncoder::compress(std::span<const std::byte> plane, PlaneCoding coding,
+                                   std::span<std::byte> destination) {
+  return (coding == PlaneCoding::entropy ? entropy_ : matches_).compress(plane, destination);
+}
+
+ChunkEncoder::Choice ChunkEncoder::choose(std::span<const std::byte> sample, PlaneLayout layout) {
+  split(sample, layout);
+  const std::size_t size = sample.size() / layout.width;
+  grow(stored_, size);
+  Choice choice{.size = layout.width * kEntryBytes};
+  for (std::size_t i = 0; i < layout.width; ++i) {
+    std::size_t best = size;
+    const auto attempt = [&](PlaneCoding coding, std::size_t least_gain) {
+      if (best <= least_gain) return;
+      const auto room = std::span{stored_}.first(best - least_gain);
+      if (const std::size_t found = compress(plane(i, size), coding, room); found != 0) {
+        best = found;
+        choice.codings[i] = coding;
+      }
+    };
+    attempt(PlaneCoding::entropy, size / 32);
+    attempt(PlaneCoding::matches, size / 16);
+    choice.size += best;
+  }
+  return choice;
+}
+
+std::span<const std::byte> ChunkEncoder::encode(std::span<const std::byte> chunk, PlaneLayout layout,
+                                                const PlaneCodings& codings) {
+  split(chunk, layout);
+  const std::size_t size = chunk.size() / layout.width;
+  std::size_t end = layout.width * kEntryBytes;
+  grow(stored_, end + chunk.size());
+  for (std::size_t i = 0; i < layout.width; ++i) {
+    const auto from = plane(i, size);
+    const auto room = std::span{stored_}.subspan(end, size);
+    std::size_t taken =
+        codings[i] == PlaneCoding::stored ? 0 : compress(from, codings[i], room.first(size - 1));  // or it is stored
+    if (taken == 0) {
+      std::ranges::copy(from, room.begin());
+      taken = size;
+    }
+    const auto entry = static_cast<std::uint32_t>(taken);
+    std::memcpy(stored_.data() + i * kEntryBytes, &entry, kEntryBytes);
+    end += taken;
+  }
+  return std::span{stored_}.first(end);
+}
+
+const char* ChunkDecoder::decode(std::span<const std::byte> stored, std::span<std::byte> destination,
+                                 PlaneLayout layout, std::size_t largest_window) {
+  const Parts parts = parts_of(stored, destination.size(), layout);
+  if (parts.problem != nullptr) return parts.problem;
+  grow(planes_, destination.size());
+  Planes planes{};
+  for (std::size_t i = 0; i < layout.width; ++i) {
+    planes[i] = parts.planes[i].data();
+    if (parts.planes[i].size() == parts.plane_size) continue;
+    const auto plane = std::span{planes_}.subspan(i * parts.plane_size, parts.plane_size);
+    if (const char* problem = zstd_decompress(parts.planes[i], plane, largest_window)) return problem;
+    planes[i] = plane.data();
+  }
+  join_planes(planes, layout, destination);
+  return nullptr;
+}
+
+const char* chunk_problem(std::span<const std::byte> stored, std::size_t content_size, PlaneLayout layout,
+                          std::size_t largest_window) {
+  const Parts parts = parts_of(stored, content_size, layout);
+  if (parts.problem != nullptr) return parts.problem;
+  for (std::size_t i = 0; i < layout.width; ++i) {
+    if (parts.planes[i].size() == parts.plane_size) continue;
+    if (const char* problem = zstd_frame_problem(parts.planes[i], parts.plane_size, largest_window)) return problem;
+  }
+  return nullptr;
+}
+
+}  // namespace ckpt::codec

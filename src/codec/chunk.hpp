@@ -1,0 +1,69 @@
+// A compressed chunk: its byte planes, each stored or as a zstd frame. docs/format.md is the specification.
+//
+//   width x 4   u32 stored size of each plane, lowest byte first: that of the plane when it is stored, else less
+//   ...         the planes, without gaps
+#pragma once
+
+#include "codec/planes.hpp"
+#include "codec/zstd.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace ckpt::codec {
+
+/// How planes are coded. What suits one chunk of a tensor suits the others.
+enum class PlaneCoding : std::uint8_t {
+  stored,
+  entropy,  ///< Huffman codes alone
+  matches,  ///< zstd with a search for repetitions
+};
+using PlaneCodings = std::array<PlaneCoding, kMostPlanes>;
+
+/// Compresses chunks. Keeps its working memory, about two chunks, between calls; one thread at a time.
+class ChunkEncoder {
+ public:
+  /// `level` is zstd's, for planes in which repetitions are searched for. Throws as require_zstd_level.
+  explicit ChunkEncoder(int level) : entropy_{ZstdCompressor::entropy_only()}, matches_{level} {}
+
+  struct Choice {
+    PlaneCodings codings{};
+    std::size_t size = 0;  ///< of the sample as a chunk
+  };
+  /// Tries all codings on a sample of a tensor, a whole number of elements: the slower ones have to gain more.
+  Choice choose(std::span<const std::byte> sample, PlaneLayout layout);
+
+  /// The span is valid until the next call. `chunk` is a whole number of elements, and not empty.
+  std::span<const std::byte> encode(std::span<const std::byte> chunk, PlaneLayout layout, const PlaneCodings& codings);
+
+ private:
+  std::span<const std::byte> plane(std::size_t i, std::size_t size) const { return {planes_.data() + i * size, size}; }
+  void split(std::span<const std::byte> data, PlaneLayout layout);
+  std::size_t compress(std::span<const std::byte> plane, PlaneCoding coding, std::span<std::byte> destination);
+
+  ZstdCompressor entropy_;
+  ZstdCompressor matches_;
+  std::vector<std::byte> planes_;
+  std::vector<std::byte> stored_;
+};
+
+/// The inverse. Keeps its working memory, a chunk, between calls; one thread at a time.
+class ChunkDecoder {
+ public:
+  /// Why a chunk was refused, or nullptr when `destination` holds its content. Planes must fill `stored`, and each is
+  /// held to what zstd_decompress says.
+  const char* decode(std::span<const std::byte> stored, std::span<std::byte> destination, PlaneLayout layout,
+                     std::size_t largest_window);
+
+ private:
+  std::vector<std::byte> planes_;
+};
+
+/// The same of a chunk whose content is not wanted: the table, and the frames as zstd_frame_problem looks at them.
+const char* chunk_problem(std::span<const std::byte> stored, std::size_t content_size, PlaneLayout layout,
+                          std::size_t largest_window);
+
+}  // namespace ckpt::codec
