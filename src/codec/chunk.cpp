@@ -1,33 +1,43 @@
 #include "codec/chunk.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 namespace ckpt::codec {
 namespace {
 
+constexpr std::size_t kHeaderBytes = 4;
 constexpr std::size_t kEntryBytes = sizeof(std::uint32_t);
+
+std::size_t table_end(PlaneLayout layout) noexcept { return kHeaderBytes + layout.width * kEntryBytes; }
 
 void grow(std::vector<std::byte>& memory, std::size_t size) {
   if (memory.size() < size) memory.resize(size);
 }
 
-// The planes of a stored chunk as the table places them.
+// The planes of a stored chunk as its header and table place them.
 struct Parts {
   const char* problem = nullptr;
-  std::array<std::span<const std::byte>, kMostPlanes> planes{};
+  PlaneLayout layout{};
   std::size_t plane_size = 0;  // after decompression
+  std::array<std::span<const std::byte>, kMostPlanes> planes{};
 };
 
-Parts parts_of(std::span<const std::byte> stored, std::size_t content_size, PlaneLayout layout) {
-  const std::size_t table = layout.width * kEntryBytes;
-  if (content_size % layout.width != 0) return {.problem = "the chunk ends within an element"};
-  if (stored.size() < table) return {.problem = "the chunk is shorter than its table of planes"};
-  Parts parts{.plane_size = content_size / layout.width};
-  auto rest = stored.subspan(table);
-  for (std::size_t i = 0; i < layout.width; ++i) {
+Parts parts_of(std::span<const std::byte> stored, std::size_t content_size) {
+  std::array<std::uint8_t, kHeaderBytes> header{};
+  if (stored.size() < kHeaderBytes) return {.problem = "the chunk is shorter than its header"};
+  std::memcpy(header.data(), stored.data(), kHeaderBytes);
+  const auto [width, rotated, zero, also_zero] = header;
+  const bool known = width <= kMostPlanes && std::has_single_bit(width) && rotated <= 1 && zero == 0 && also_zero == 0;
+  if (!known) return {.problem = "the chunk has an unknown layout of planes"};
+  Parts parts{.layout = {.width = width, .rotated = rotated == 1}, .plane_size = content_size / width};
+  if (content_size % width != 0) return {.problem = "the chunk ends within an element"};
+  if (stored.size() < table_end(parts.layout)) return {.problem = "the chunk is shorter than its table of planes"};
+  auto rest = stored.subspan(table_end(parts.layout));
+  for (std::size_t i = 0; i < parts.layout.width; ++i) {
     std::uint32_t size = 0;
-    std::memcpy(&size, stored.data() + i * kEntryBytes, kEntryBytes);
+    std::memcpy(&size, stored.data() + kHeaderBytes + i * kEntryBytes, kEntryBytes);
     if (size == 0 || size > parts.plane_size) return {.problem = "a plane has an impossible size"};
     if (size > rest.size()) return {.problem = "the planes are longer than their chunk"};
     parts.planes[i] = rest.first(size);
@@ -54,7 +64,7 @@ ChunkEncoder::Choice ChunkEncoder::choose(std::span<const std::byte> sample, Pla
   split(sample, layout);
   const std::size_t size = sample.size() / layout.width;
   grow(stored_, size);
-  Choice choice{.size = layout.width * kEntryBytes};
+  Choice choice{.size = table_end(layout)};
   for (std::size_t i = 0; i < layout.width; ++i) {
     std::size_t best = size;
     const auto attempt = [&](PlaneCoding coding, std::size_t least_gain) {
@@ -76,8 +86,11 @@ std::span<const std::byte> ChunkEncoder::encode(std::span<const std::byte> chunk
                                                 const PlaneCodings& codings) {
   split(chunk, layout);
   const std::size_t size = chunk.size() / layout.width;
-  std::size_t end = layout.width * kEntryBytes;
+  std::size_t end = table_end(layout);
   grow(stored_, end + chunk.size());
+  const std::array<std::uint8_t, kHeaderBytes> header{static_cast<std::uint8_t>(layout.width),
+                                                      static_cast<std::uint8_t>(layout.rotated ? 1 : 0)};
+  std::memcpy(stored_.data(), header.data(), kHeaderBytes);
   for (std::size_t i = 0; i < layout.width; ++i) {
     const auto from = plane(i, size);
     const auto room = std::span{stored_}.subspan(end, size);
@@ -88,34 +101,33 @@ std::span<const std::byte> ChunkEncoder::encode(std::span<const std::byte> chunk
       taken = size;
     }
     const auto entry = static_cast<std::uint32_t>(taken);
-    std::memcpy(stored_.data() + i * kEntryBytes, &entry, kEntryBytes);
+    std::memcpy(stored_.data() + kHeaderBytes + i * kEntryBytes, &entry, kEntryBytes);
     end += taken;
   }
   return std::span{stored_}.first(end);
 }
 
 const char* ChunkDecoder::decode(std::span<const std::byte> stored, std::span<std::byte> destination,
-                                 PlaneLayout layout, std::size_t largest_window) {
-  const Parts parts = parts_of(stored, destination.size(), layout);
+                                 std::size_t largest_window) {
+  const Parts parts = parts_of(stored, destination.size());
   if (parts.problem != nullptr) return parts.problem;
   grow(planes_, destination.size());
   Planes planes{};
-  for (std::size_t i = 0; i < layout.width; ++i) {
+  for (std::size_t i = 0; i < parts.layout.width; ++i) {
     planes[i] = parts.planes[i].data();
     if (parts.planes[i].size() == parts.plane_size) continue;
     const auto plane = std::span{planes_}.subspan(i * parts.plane_size, parts.plane_size);
     if (const char* problem = zstd_decompress(parts.planes[i], plane, largest_window)) return problem;
     planes[i] = plane.data();
   }
-  join_planes(planes, layout, destination);
+  join_planes(planes, parts.layout, destination);
   return nullptr;
 }
 
-const char* chunk_problem(std::span<const std::byte> stored, std::size_t content_size, PlaneLayout layout,
-                          std::size_t largest_window) {
-  const Parts parts = parts_of(stored, content_size, layout);
+const char* chunk_problem(std::span<const std::byte> stored, std::size_t content_size, std::size_t largest_window) {
+  const Parts parts = parts_of(stored, content_size);
   if (parts.problem != nullptr) return parts.problem;
-  for (std::size_t i = 0; i < layout.width; ++i) {
+  for (std::size_t i = 0; i < parts.layout.width; ++i) {
     if (parts.planes[i].size() == parts.plane_size) continue;
     if (const char* problem = zstd_frame_problem(parts.planes[i], parts.plane_size, largest_window)) return problem;
   }

@@ -1,5 +1,8 @@
 // A compressed chunk: its byte planes, each stored or as a zstd frame. docs/format.md is the specification.
 //
+//   1           width: planes, and bytes of an element
+//   1           1 when elements are rotated, else 0
+//   2           zero
 //   width x 4   u32 stored size of each plane, lowest byte first: that of the plane when it is stored, else less
 //   ...         the planes, without gaps
 #pragma once
@@ -22,6 +25,9 @@ enum class PlaneCoding : std::uint8_t {
   matches,  ///< zstd with a search for repetitions
 };
 using PlaneCodings = std::array<PlaneCoding, kMostPlanes>;
+
+/// How much larger than its content a chunk can be, in bytes.
+inline constexpr std::size_t kMostChunkOverhead = 4 + 4 * kMostPlanes;
 
 /// Compresses chunks. Keeps its working memory, about two chunks, between calls; one thread at a time.
 class ChunkEncoder {
@@ -55,15 +61,13 @@ class ChunkDecoder {
  public:
   /// Why a chunk was refused, or nullptr when `destination` holds its content. Planes must fill `stored`, and each is
   /// held to what zstd_decompress says.
-  const char* decode(std::span<const std::byte> stored, std::span<std::byte> destination, PlaneLayout layout,
-                     std::size_t largest_window);
+  const char* decode(std::span<const std::byte> stored, std::span<std::byte> destination, std::size_t largest_window);
 
  private:
   std::vector<std::byte> planes_;
 };
 
-/// The same of a chunk whose content is not wanted: the table, and the frames as zstd_frame_problem looks at them.
-const char* chunk_problem(std::span<const std::byte> stored, std::size_t content_size, PlaneLayout layout,
-                          std::size_t largest_window);
+/// The same of a chunk whose content is not wanted: header, table, and the frames as zstd_frame_problem looks at them.
+const char* chunk_problem(std::span<const std::byte> stored, std::size_t content_size, std::size_t largest_window);
 
 }  // namespace ckpt::codec

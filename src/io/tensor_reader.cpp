@@ -27,11 +27,7 @@ std::uint64_t identity_of(const format::IndexView& index, const format::TensorRe
 }  // namespace
 
 TensorReader::TensorReader(const Source& source, const format::IndexView& index, const format::TensorRecord& record)
-    : source_{source},
-      index_{index},
-      record_{record},
-      identity_{identity_of(index, record)},
-      layout_{codec::plane_layout(record.dtype)} {
+    : source_{source}, index_{index}, record_{record}, identity_{identity_of(index, record)} {
   if (record_.codec == format::Codec::zstd) place_frames();
 }
 
@@ -54,7 +50,7 @@ void TensorReader::place_frames() {
   for (std::uint32_t chunk = 0; chunk < record_.chunk_count; ++chunk) {
     const std::uint64_t size = index_.frame_size(record_.first_frame + chunk);
     const std::uint64_t content = content_of(chunk);
-    if (size * kMostExpansion < content || size > content + layout_.width * sizeof(std::uint32_t)) {
+    if (size * kMostExpansion < content || size > content + codec::kMostChunkOverhead) {
       corrupt("chunk " + std::to_string(chunk + 1) + " has an impossible size", record_.blob_offset);
     }
     if (size > record_.blob_size - used) corrupt("the chunks are longer than the blob", record_.blob_offset);
@@ -101,7 +97,7 @@ void TensorReader::read_into(std::span<std::byte> destination, bool verify, unsi
       const auto stored = source_.bytes(at.offset, at.stored, scratch);
       if (verify) check_sum(chunk, at, stored);
       const auto target = destination.subspan(i * chunk_size(), at.content);
-      check_frame(chunk, at, decoder.decode(stored, target, layout_, chunk_size()));
+      check_frame(chunk, at, decoder.decode(stored, target, chunk_size()));
     };
   });
 }
@@ -122,7 +118,7 @@ std::uint64_t TensorReader::verify(std::uint32_t chunk, std::vector<std::byte>& 
   const auto stored = source_.bytes(at.offset, at.stored, scratch);
   check_sum(chunk, at, stored);
   if (record_.codec == format::Codec::zstd) {
-    check_frame(chunk, at, codec::chunk_problem(stored, at.content, layout_, chunk_size()));
+    check_frame(chunk, at, codec::chunk_problem(stored, at.content, chunk_size()));
   }
   return stored.size();
 }

@@ -1,7 +1,6 @@
 // A tensor's chunks on their way out of a file: sums and decompression.
 #pragma once
 
-#include "codec/planes.hpp"
 #include "format/index_view.hpp"
 #include "io/source.hpp"
 
@@ -46,7 +45,6 @@ class TensorReader {
   const format::IndexView& index_;
   format::TensorRecord record_;
   std::uint64_t identity_;
-  codec::PlaneLayout layout_;
   std::vector<std::uint64_t> frames_;  // offsets in the file, of a compressed tensor
 };
 

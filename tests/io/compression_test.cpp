@@ -1,14 +1,18 @@
-// zstd, tensor by tensor: what shrinks is stored in frames, what does not stays plain and zero-copy.
+// Compression, tensor by tensor: what shrinks is stored in planes, what does not stays plain and zero-copy.
 #include <ckpt/reader.hpp>
 #include <ckpt/writer.hpp>
 
 #include <catch2/catch.hpp>
 #include <support/errors.hpp>
+#include <support/file_image.hpp>
 #include <support/files.hpp>
+#include <support/floats.hpp>
 #include <support/sample.hpp>
 #include <support/temp_dir.hpp>
 
+#include <algorithm>
 #include <string>
+#include <thread>
 #include <vector>
 
 using namespace ckpt;
@@ -131,4 +135,177 @@ TEST_CASE("every level of compression is understood") {
     CHECK(reader.info(0).compression == Compression::zstd);
     CHECK(bytes_of(reader.tensor("a")) == data);
   }
+}
+
+TEST_CASE("every dtype comes back, of every number of elements") {
+  const TempDir dir;
+  const auto path = dir / "dtypes.ckpt";
+  // Odd ones where the dtype allows it, and around chunks of 64 KiB.
+  const std::vector<std::int64_t> counts{0, 8, 24, 8184, 8192, 8200, 40'000, 131'080};
+  const auto data_of = [](DType dtype, std::int64_t count, bool compressible) {
+    const std::size_t size = bits_of(dtype) * static_cast<std::size_t>(count) / 8;
+    if (!compressible) return tensor_bytes(dtype, count, 5);
+    Bytes data = dtype == DType::bf16 ? normal_bf16(size, 7) : normal_floats(size, 7);
+    if (dtype == DType::boolean) std::ranges::transform(data, data.begin(), [](std::byte b) { return b & std::byte{1}; });
+    return data;
+  };
+  {
+    Writer writer{path, small_chunks()};
+    for (const DType dtype : all_dtypes()) {
+      if (bits_of(dtype) == 0) continue;
+      for (const std::int64_t count : counts) {
+        const std::string name = std::string{to_string(dtype)} + "/" + std::to_string(count);
+        writer.add("floats/" + name, dtype, {count}, data_of(dtype, count, true));
+        writer.add("noise/" + name, dtype, {count}, data_of(dtype, count, false));
+      }
+    }
+    writer.add("scalar", DType::f64, {}, Bytes(8));
+    writer.add("block", DType::block, {64 * 32}, smooth_bytes(64 * 18, 1), {.block = BlockType{"Q4_0", 18, 32}});
+    const Bytes strings = encode_strings(std::vector<std::string>(1001, "the same"));
+    writer.begin("strings", DType::string, {1001}, {}, strings.size());
+    writer.append(strings);
+    writer.end();
+    writer.begin("unknown", static_cast<DType>(200), {7}, {}, 70'001);
+    writer.append(smooth_bytes(70'001, 1));
+    writer.end();
+    writer.commit();
+  }
+  for (const ReadMode mode : {ReadMode::mmap, ReadMode::read}) {
+    const Reader reader = Reader::open(path, {.mode = mode, .verify = Verify::full, .threads = 3});
+    for (const DType dtype : all_dtypes()) {
+      if (bits_of(dtype) == 0) continue;
+      for (const std::int64_t count : counts) {
+        const std::string name = std::string{to_string(dtype)} + "/" + std::to_string(count);
+        INFO(name);
+        CHECK(bytes_of(reader.tensor("floats/" + name)) == data_of(dtype, count, true));
+        CHECK(bytes_of(reader.tensor("noise/" + name)) == data_of(dtype, count, false));
+      }
+    }
+    CHECK(reader.tensor("strings").strings() == std::vector<std::string>(1001, "the same"));
+    CHECK(bytes_of(reader.tensor("unknown")) == smooth_bytes(70'001, 1));
+    CHECK(bytes_of(reader.tensor("block")) == smooth_bytes(64 * 18, 1));
+    CHECK(reader.info(*reader.find("scalar")).compression == Compression::none);
+    CHECK(reader.info(*reader.find("floats/f32/131080")).compression == Compression::zstd);
+    CHECK(reader.info(*reader.find("floats/bf16/131080")).compression == Compression::zstd);
+    CHECK(reader.info(*reader.find("noise/u64/131080")).compression == Compression::none);
+    CHECK(reader.info(*reader.find("unknown")).compression == Compression::zstd);
+  }
+}
+
+TEST_CASE("weights shrink as their exponents allow") {
+  const TempDir dir;
+  const Bytes bf16 = normal_bf16(1U << 20U, 1);
+  const Bytes f32 = normal_floats(1U << 20U, 1);
+  Writer writer{dir / "a.ckpt", small_chunks()};
+  writer.add("bf16", DType::bf16, {1 << 19U}, bf16);
+  writer.add("f32", DType::f32, {1 << 18U}, f32);
+  writer.commit();
+  const Reader reader = Reader::open(dir / "a.ckpt");
+  // About 2.6 of the 8 bits of an exponent are information.
+  CHECK(reader.info(0).stored_bytes < bf16.size() * 10 / 15);
+  CHECK(reader.info(1).stored_bytes < f32.size() * 10 / 12);
+}
+
+TEST_CASE("the file is the same for any number of threads and any pieces") {
+  const TempDir dir;
+  const Bytes data = normal_floats(1'000'004, 3);
+  const auto write = [&](unsigned threads, std::size_t piece) {
+    WriterOptions options = sample_options();
+    options.compression = Compression::zstd;
+    options.threads = threads;
+    Writer writer{dir / "a.ckpt", options};
+    writer.begin("a", DType::f32, {250'001});
+    for (std::size_t done = 0; done < data.size(); done += piece) {
+      writer.append(std::span{data}.subspan(done, std::min(piece, data.size() - done)));
+    }
+    writer.end();
+    writer.add("b", DType::f32, {250'001}, data);
+    writer.commit();
+    return read_file(dir / "a.ckpt");
+  };
+  const Bytes whole = write(1, data.size());
+  CHECK(Reader::open(dir / "a.ckpt").info(0).compression == Compression::zstd);
+  CHECK(write(5, data.size()) == whole);
+  // Pieces of less than a chunk decide by the first chunk: the same choice here.
+  for (const std::size_t piece : {4000U, 65'536U, 70'000U, 200'001U}) {
+    CHECK(write(3, piece) == write(1, piece));
+    CHECK(bytes_of(Reader::open(dir / "a.ckpt", {.verify = Verify::full}).tensor("a")) == data);
+    CHECK(bytes_of(Reader::open(dir / "a.ckpt", {.threads = 1}).tensor("b")) == data);
+  }
+}
+
+TEST_CASE("a streamed tensor whose first chunk does not shrink is stored") {
+  const TempDir dir;
+  Bytes data = random_bytes(200'000, 3);
+  std::fill(data.begin() + 70'000, data.end(), std::byte{});
+  for (const std::size_t piece : {1000U, 65'536U, 65'537U, 70'000U}) {
+    Writer writer{dir / "a.ckpt", small_chunks()};
+    writer.begin("a", DType::u8, {200'000});
+    for (std::size_t done = 0; done < data.size(); done += piece) {
+      writer.append(std::span{data}.subspan(done, std::min(piece, data.size() - done)));
+    }
+    writer.end();
+    writer.commit();
+    const Reader reader = Reader::open(dir / "a.ckpt", {.verify = Verify::full});
+    CHECK(reader.info(0).compression == Compression::none);
+    CHECK(bytes_of(reader.tensor("a")) == data);
+  }
+}
+
+TEST_CASE("many threads read compressed tensors of one reader") {
+  const TempDir dir;
+  const Bytes data = normal_floats(1'000'004, 3);
+  Writer writer{dir / "a.ckpt", small_chunks()};
+  writer.add("a", DType::f32, {250'001}, data);
+  writer.commit();
+  for (const ReadMode mode : {ReadMode::mmap, ReadMode::read}) {
+    const Reader reader = Reader::open(dir / "a.ckpt", {.mode = mode, .verify = Verify::lazy, .threads = 3});
+    std::vector<Bytes> results(4, Bytes(data.size()));
+    {
+      std::vector<std::jthread> threads;
+      for (Bytes& result : results) threads.emplace_back([&] { reader.read_into(0, result); });
+    }
+    for (const Bytes& result : results) CHECK(result == data);
+  }
+}
+
+TEST_CASE("every flipped bit of compressed chunks is found") {
+  const TempDir dir;
+  WriterOptions options = sample_options();
+  options.compression = Compression::zstd;
+  Writer writer{dir / "a.ckpt", options};
+  writer.add("a", DType::bf16, {2000}, normal_bf16(4000, 3));
+  writer.commit();
+  const TensorInfo info = Reader::open(dir / "a.ckpt").info(0);
+  REQUIRE(info.compression == Compression::zstd);
+  const FileImage whole{dir / "a.ckpt"};
+  for (std::size_t bit = 0; bit < info.stored_bytes * 8; bit += 7) {
+    FileImage image = whole;
+    const std::size_t offset = info.offset + bit / 8;
+    image.set<std::uint8_t>(offset, static_cast<std::uint8_t>(image.get<std::uint8_t>(offset) ^ 1U << bit % 8));
+    image.store(dir / "b.ckpt");
+    const Reader reader = Reader::open(dir / "b.ckpt", {.verify = Verify::lazy});
+    CKPT_CHECK_CODE(ErrorCode::corrupt, reader.tensor("a"));
+    CHECK(reader.verify().problems.size() == 1);
+    // Without sums no harm is done either.
+    code_of([&] { Reader::open(dir / "b.ckpt").tensor("a"); });
+  }
+}
+
+TEST_CASE("damage of one chunk is named, whichever thread finds it") {
+  const TempDir dir;
+  Writer writer{dir / "a.ckpt", small_chunks()};
+  writer.add("a", DType::f32, {1 << 18U}, normal_floats(1U << 20U, 3));
+  writer.commit();
+  FileImage image{dir / "a.ckpt"};
+  const TensorInfo info = Reader::open(dir / "a.ckpt").info(0);
+  const std::size_t last = info.offset + info.stored_bytes - 1;
+  image.set<std::uint8_t>(last, static_cast<std::uint8_t>(image.get<std::uint8_t>(last) ^ 1U));
+  image.store(dir / "b.ckpt");
+  const Reader reader = Reader::open(dir / "b.ckpt", {.verify = Verify::lazy, .threads = 4});
+  CKPT_REQUIRE_ERROR(error, ErrorCode::corrupt, reader.tensor("a"));
+  CHECK(contains(error.what(), "chunk 16 of 16"));
+  const VerifyReport report = reader.verify({.threads = 4});
+  REQUIRE(report.problems.size() == 1);
+  CHECK(contains(report.problems.front().what(), "chunk 16 of 16"));
 }

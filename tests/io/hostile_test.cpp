@@ -5,6 +5,7 @@
 #include <support/errors.hpp>
 #include <support/file_image.hpp>
 #include <support/files.hpp>
+#include <support/floats.hpp>
 #include <support/sample.hpp>
 #include <support/temp_dir.hpp>
 #include <sys/resource.h>
@@ -173,7 +174,7 @@ TEST_CASE("hostile headers") {
       header<std::uint32_t>("no byte order", at::kByteOrder, 0, kCorrupt),
       header<std::uint64_t>("reserved bytes in use", at::kHeaderReserved, 1, kCorrupt),
       header<std::uint64_t>("the highest reserved byte in use", at::kHeaderReserved, 1ULL << 63U, kCorrupt),
-      header<std::uint64_t>("byte planes", at::kRequired, 1U | 2U, kUnsupported),
+      header<std::uint64_t>("an unassigned feature", at::kRequired, 1U | 2U, kUnsupported),
       header<std::uint64_t>("other files", at::kRequired, 1U | 4U, kUnsupported),
       header<std::uint64_t>("boxes", at::kRequired, 1U | 8U, kUnsupported),
       header<std::uint64_t>("an unknown required bit", at::kRequired, 1U | (1ULL << 63U), kUnsupported),
@@ -208,8 +209,7 @@ TEST_CASE("an unknown required feature is named") {
   image.seal_header();
   image.store(dir / "b.ckpt");
   CKPT_REQUIRE_ERROR(error, ErrorCode::unsupported, Reader::open(dir / "b.ckpt"));
-  CHECK(contains(error.what(), "byte-plane"));
-  CHECK(contains(error.what(), "10000000000"));
+  CHECK(contains(error.what(), "10000000002"));
   CHECK_FALSE(error.details().advice.empty());
 }
 
@@ -496,7 +496,7 @@ TEST_CASE("an unknown dtype is opaque bytes, and its other checks hold") {
 
 TEST_CASE("hostile chunks, frames and aliases") {
   run({
-      record<std::uint8_t>("byte planes", "w", at::kCodec, 2, kEither),
+      record<std::uint8_t>("the next codec", "w", at::kCodec, 2, kEither),
       record<std::uint8_t>("unknown codec", "w", at::kCodec, 255, kEither),
       record<std::uint8_t>("stored data said to be zstd", "w", at::kCodec, 1),
       record<std::uint8_t>("zstd said to be stored", "squeezed", at::kCodec, 0),
@@ -542,25 +542,127 @@ TEST_CASE("hostile chunks, frames and aliases") {
   });
 }
 
-TEST_CASE("hostile frames with right sums") {
-  const auto frame = [](std::string name, std::size_t offset, std::uint8_t flip) {
-    return Case{std::move(name), Found::decode, kCorrupt, [=](FileImage& image) {
-                  const auto blob = image.get<std::uint64_t>(image.tensor(image.find("squeezed")) + at::kBlobOffset);
-                  image.set<std::uint8_t>(blob + offset,
-                                          static_cast<std::uint8_t>(image.get<std::uint8_t>(blob + offset) ^ flip));
+// "exponents": two chunks of f32, of which the highest plane is a frame.
+void write_planes(const std::filesystem::path& path) {
+  Writer writer{path, sample_options()};
+  writer.add("exponents", DType::f32, {2, 16384}, normal_floats(2 * kMinChunkBytes, 1),
+             {.compression = Compression::zstd});
+  writer.commit();
+}
+
+TEST_CASE("hostile planes and frames with right sums") {
+  constexpr std::uint32_t kPlane = 16384;
+  constexpr std::size_t kTable = 4;
+  constexpr std::size_t kFrame = kTable + 4 * sizeof(std::uint32_t) + 3 * std::size_t{kPlane};
+  const auto chunk = [](std::string name, Found found, auto patch) {
+    return Case{std::move(name), found, kCorrupt, [=](FileImage& image) {
+                  const std::size_t record = image.tensor(image.find("exponents"));
+                  patch(image, static_cast<std::size_t>(image.get<std::uint64_t>(record + at::kBlobOffset)));
                   image.seal_data();
                   image.seal_index();
                 }};
   };
-  run({
-      frame("no magic", 0, 0xff),
-      frame("skippable frame", 0, 0x78),
-      frame("another descriptor", 4, 0x01),
-      frame("larger window", 4, 0x20),
-      frame("another content size", 5, 0x10),
-      frame("another content size, high byte", 6, 0x80),
-      frame("first block", 8, 0x07),
-  });
+  const auto byte = [&](std::string name, std::size_t offset, std::uint8_t value, Found found = Found::use) {
+    return chunk(std::move(name), found,
+                 [=](FileImage& image, std::size_t blob) { image.set<std::uint8_t>(blob + offset, value); });
+  };
+  const auto flip = [&](std::string name, std::size_t offset, std::uint8_t bits, Found found = Found::use) {
+    return chunk(std::move(name), found, [=](FileImage& image, std::size_t blob) {
+      const auto present = image.get<std::uint8_t>(blob + kFrame + offset);
+      image.set<std::uint8_t>(blob + kFrame + offset, static_cast<std::uint8_t>(present ^ bits));
+    });
+  };
+  // Adds to the sizes of two planes, modulo 2^32.
+  const auto sizes = [&](std::string name, std::uint32_t plane, std::uint32_t more, std::uint32_t other = 0,
+                         std::uint32_t other_more = 0) {
+    return chunk(std::move(name), Found::use, [=](FileImage& image, std::size_t blob) {
+      for (const auto& [i, change] : {std::pair{plane, more}, std::pair{other, other_more}}) {
+        const std::size_t entry = blob + kTable + sizeof(std::uint32_t) * i;
+        image.set<std::uint32_t>(entry, image.get<std::uint32_t>(entry) + change);
+      }
+    });
+  };
+  const std::uint32_t minus_one = kMost32;
+  run(
+      {
+          byte("no planes", 0, 0),
+          byte("planes of one byte", 0, 1),
+          byte("two planes", 0, 2),
+          byte("three planes", 0, 3),
+          byte("eight planes", 0, 8),
+          byte("255 planes", 0, 255),
+          byte("rotated twice", 1, 2),
+          byte("reserved byte of a chunk", 2, 1),
+          byte("last reserved byte of a chunk", 3, 0x80),
+          sizes("a plane of no bytes", 0, -kPlane),
+          sizes("a plane that is too long", 0, 1),
+          sizes("a plane that is far too long", 0, kMost32 - kPlane),
+          sizes("a plane that ends behind its chunk", 3, 1),
+          sizes("a plane that ends before its chunk does", 3, minus_one),
+          sizes("a frame instead of a stored plane", 0, minus_one, 3, 1),
+          sizes("sizes that wrap", 1, 0x80000000U, 2, 0x80000000U),
+          flip("no magic", 0, 0xff),
+          flip("skippable frame", 0, 0x78),
+          flip("a frame with a dictionary", 4, 0x01),
+          flip("larger window", 4, 0x20),
+          flip("another content size", 5, 0x10),
+          flip("another content size, high byte", 6, 0x80),
+          flip("first block", 7, 0x06),
+          flip("first codes", 20, 0xff, Found::decode),
+          element<std::uint32_t>("chunk of no bytes", Column::frame_sizes, 4, 0, 0, 0),
+          element<std::uint32_t>("chunk that is too long", Column::frame_sizes, 4, 0, 0, kMost32),
+          element<std::uint32_t>("chunk that is longer than planes can be", Column::frame_sizes, 4, 0, 0, 65536 + 37),
+          chunk("a byte of the second chunk in the first", Found::use,
+                [](FileImage& image, std::size_t) {
+                  for (const std::uint32_t i : {0U, 1U}) {
+                    const std::size_t size = image.element(Column::frame_sizes, i, 4);
+                    image.set<std::uint32_t>(size, image.get<std::uint32_t>(size) + (i == 0 ? 1 : kMost32));
+                  }
+                }),
+      },
+      write_planes);
+}
+
+// Compressed bytes can promise much memory. What they cannot promise is refused before any is taken.
+TEST_CASE("a tensor that promises more than its chunks can hold takes no memory") {
+  const TempDir dir;
+  write_planes(dir / "a.ckpt");
+  FileImage image{dir / "a.ckpt"};
+  const std::size_t record = image.tensor(image.find("exponents"));
+  image.set<std::uint32_t>(image.element(Column::frame_sizes, 0, 4), 1);
+  image.set<std::uint64_t>(record + at::kBlobSize, 1U + image.get<std::uint32_t>(image.element(Column::frame_sizes, 1, 4)));
+  image.seal_index();
+  image.store(dir / "b.ckpt");
+  CKPT_REQUIRE_ERROR(error, ErrorCode::corrupt, Reader::open(dir / "b.ckpt").tensor("exponents"));
+  CHECK(contains(error.what(), "impossible size"));
+}
+
+// Many tensors that claim the same bytes: each would be checked, again and again.
+TEST_CASE("overlapping blobs do not multiply the work of verification") {
+  const TempDir dir;
+  constexpr int kTensors = 2000;
+  {
+    Writer writer{dir / "a.ckpt", sample_options()};
+    writer.add("0", DType::u8, {4 << 20U}, Bytes(4U << 20U));
+    for (int i = 1; i < kTensors; ++i) writer.add(std::to_string(i), DType::u8, {1}, Bytes(1));
+    writer.commit();
+  }
+  FileImage image{dir / "a.ckpt"};
+  const std::size_t first = image.tensor(image.find("0"));
+  for (int i = 1; i < kTensors; ++i) {
+    const std::size_t record = image.tensor(image.find(std::to_string(i)));
+    for (const std::size_t field : {at::kBlobOffset, at::kBlobSize, at::kDataSize}) {
+      image.set<std::uint64_t>(record + field, image.get<std::uint64_t>(first + field));
+    }
+    image.set<std::uint32_t>(record + at::kFirstChunk, image.get<std::uint32_t>(first + at::kFirstChunk));
+    image.set<std::uint32_t>(record + at::kChunkCount, image.get<std::uint32_t>(first + at::kChunkCount));
+    image.set<std::uint32_t>(record + at::kDimsOffset, image.get<std::uint32_t>(first + at::kDimsOffset));
+  }
+  image.seal_index();
+  image.store(dir / "b.ckpt");
+  const VerifyReport report = Reader::open(dir / "b.ckpt").verify();
+  CHECK(has_code(report.problems, ErrorCode::corrupt));
+  CHECK(report.bytes < 2 * image.size());
 }
 
 TEST_CASE("hostile metadata") {
