@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
 """A second reader of checkpoint files, written from docs/format.md alone: clear rather than fast.
-
 `reader.py FILE` verifies a file and prints what is in it as JSON; damage is an error and exit status 1. As a module:
 Checkpoint(path) checks the index; then .tensors, .metadata, .graph, .data(tensor), .values(tensor), .verify().
 """
@@ -112,12 +111,10 @@ class Checkpoint:
         vtable_size, table_size = self._number("H", vtable), self._number("H", vtable + 2)
         good = 4 <= vtable_size <= len(self.index) - vtable and vtable_size % 2 == 0 and self.index[4:8] == b"CKPT"
         check(good and 4 <= table_size <= len(self.index) - root, "index: bad identifier, vtable or root table")
-
         def field(entry, size=4):
             offset = self._number("H", vtable + entry) if entry + 2 <= vtable_size else 0
             check(offset == 0 or 4 <= offset <= table_size - size, "index: a field lies outside of the root table")
             return (root + offset, self._number("I", root + offset)) if offset else (0, 0)
-
         check(field(4)[1] == 1, "unsupported: unknown algorithm of chunk sums")
         self.chunk_size, self.small_alignment, self.large_alignment = sizes = [field(entry)[1] for entry in (6, 8, 10)]
         for value, least, most in zip(sizes, (1 << 16, 64, sizes[1]), (1 << 24, sizes[2], 1 << 21)):
@@ -153,48 +150,57 @@ class Checkpoint:
         check(good and t["reserved"] == 0, f"{what!r}: bad dimensions or reserved bytes")
         t["block_type"] = block = self.blocks[t["block"]] if t["block"] < len(self.blocks) else None
         good = block is not None if name == "block" else t["block"] == NONE
-        check(good and t["dtype"] != 0, f"{what!r}: bad dtype or block")
         bits, per = (block["bytes"] * 8, block["elements"]) if block else (BITS[NAMES.index(name)], 1)
-        good = not bits or elements * bits == size * 8 * per and elements % per == 0
-        check(good, f"{what!r}: size does not fit dtype and shape")
+        good = good and (not bits or elements * bits == size * 8 * per and elements % per == 0)
+        check(good and t["dtype"] != 0, f"{what!r}: bad dtype or block, or the size does not fit dtype and shape")
         check(t["codec"] <= 1, f"unsupported: {what!r} has codec {t['codec']}")
         t["owner"] = owner = t if t["alias_of"] == NONE else (self.tensors[t["alias_of"]:t["alias_of"] + 1] or [t])[0]
         if t["alias_of"] != NONE:
             good = owner["alias_of"] == NONE and all(t[field] == owner[field] for field in SHARED)
             return check(good, f"{what!r}: is not an alias of number {t['alias_of']}")
+        t["seed"] = xxh3(t["raw_path"] + struct.pack(f"<xHB{t['rank']}qQ", t["dtype"], t["rank"], *t["shape"], size))
         t["sums"] = self._range("chunk_sums", t["first_chunk"], t["chunk_count"])
         t["frames"] = self._range("frame_sizes", t["first_frame"], t["chunk_count"]) if t["codec"] else []
-        large = t["codec"] == 0 and size >= self.large_alignment
-        t["alignment"] = self.large_alignment if large else self.small_alignment
+        t["alignment"] = self.small_alignment if t["codec"] or size < self.large_alignment else self.large_alignment
         good = t["blob_size"] == sum(t["frames"]) and self.required & ZSTD and size if t["codec"] else (
             t["blob_size"] == size and t["first_frame"] == 0)
         good = good and t["chunk_count"] == -(-size // self.chunk_size) and t["blob_offset"] % t["alignment"] == 0
-        return check(good and 64 <= t["blob_offset"] <= self.index_offset - t["blob_size"], f"{what!r}: bad blob")
+        check(good and 64 <= t["blob_offset"] <= self.index_offset - t["blob_size"], f"{what!r}: bad blob")
 
     def data(self, tensor):
         """All bytes of a tensor, checked: section 4."""
         t, end, parts = tensor["owner"], tensor["blob_offset"], []
-        fields = struct.pack(f"<xHB{t['rank']}qQ", t["dtype"], t["rank"], *t["shape"], t["data_size"])
-        identity = xxh3(t["raw_path"] + fields)
         for k, stored_sum in enumerate(t["sums"]):
             raw_size = min(self.chunk_size, t["data_size"] - k * self.chunk_size)
             start, end = end, end + (t["frames"][k] if t["codec"] else raw_size)
-            stored = bytes(self.file[start:end])
-            check(xxh3(stored, identity + k) == stored_sum, f"{t['path']!r}: chunk {k} is damaged")
-            parts.append(self._decompress(stored, raw_size, f"{t['path']!r}: frame {k}") if t["codec"] else stored)
+            stored, what = bytes(self.file[start:end]), f"{t['path']!r}: chunk {k}"
+            check(xxh3(stored, t["seed"] + k) == stored_sum, f"{what} is damaged")
+            parts.append(self._join_planes(stored, raw_size, what) if t["codec"] else stored)
         return b"".join(parts)
+
+    def _join_planes(self, chunk, raw_size, what):
+        width, rotated, zero = struct.unpack("<BBH", chunk[:4].ljust(4))
+        good = width in (1, 2, 4, 8) and rotated <= 1 and zero == 0 == raw_size % width and len(chunk) >= 4 + 4 * width
+        check(good, f"{what}: bad layout of planes")
+        planes, size, rest, data = [], raw_size // width, chunk[4 + 4 * width:], bytearray(raw_size)
+        sizes = struct.unpack(f"<{width}I", chunk[4:4 + 4 * width])
+        check(0 < min(sizes) and max(sizes) <= size and sum(sizes) == len(rest), f"{what}: bad sizes of planes")
+        for stored in sizes:
+            plane, rest = rest[:stored], rest[stored:]
+            planes.append(plane if stored == size else self._decompress(plane, size, what))
+        for j, (plane, above) in enumerate(zip(planes, planes[1:] + planes[:1])):
+            data[j::width] = bytes(a >> 1 | b << 7 & 128 for a, b in zip(plane, above)) if rotated else plane
+        return data
 
     def _decompress(self, frame, raw_size, what):
         try:
             head = zstandard.get_frame_parameters(frame)
             good = frame[:4] == b"\x28\xb5\x2f\xfd" and head.content_size == raw_size and head.dict_id == 0
-            check(good and head.window_size <= self.chunk_size, f"{what}: bad header")
-            decoder = zstandard.ZstdDecompressor(max_window_size=self.chunk_size).decompressobj()
-            data = decoder.decompress(frame)
+            check(good and head.window_size <= self.chunk_size, f"{what}: bad header of a frame")
+            decoder = zstandard.ZstdDecompressor(max_window_size=self.chunk_size)
+            return decoder.decompress(frame, allow_extra_data=False)
         except zstandard.ZstdError as error:
             raise CheckpointError(f"{what}: {error}") from None
-        check(decoder.eof and not decoder.unused_data and len(data) == raw_size, f"{what}: wrong size")
-        return data
 
     def values(self, t):
         """The elements as a flat list; the data as it is for blocks and dtypes that this reader does not know."""
@@ -204,8 +210,7 @@ class Checkpoint:
             check(len(data) >= split, f"{t['path']!r}: too small for its offsets")
             ends, rest = [v for v, in struct.iter_unpack("<Q", data[:split])], data[split:]
             check(ends[0] == 0 and ends == sorted(ends) and ends[-1] == len(rest), f"{t['path']!r}: bad offsets")
-            items = [rest[a:b] for a, b in zip(ends, ends[1:])]
-            return [to_text(item, "a string") for item in items] if name == "string" else items
+            return [to_text(rest[a:b], "a string") if name == "string" else rest[a:b] for a, b in zip(ends, ends[1:])]
         if FORMATS.get(name, "-") != "-":
             return [v[0] if len(v) == 1 else complex(*v) for v in struct.iter_unpack("<" + FORMATS[name], data)]
         raw = (int.from_bytes(data[first // 8:(first + bits + 7) // 8], "little") >> first % 8 & (1 << bits) - 1
@@ -217,11 +222,9 @@ class Checkpoint:
         for value, offset, key_size, size, kind in self._range("metadata", 0, self.count["metadata"]):
             key, number, total = self._text(offset, key_size), kind in (1, 2), total + size
             name = to_text(key, "a metadata key", "key")
-            good = key > last and kind <= 4 and not (number and size)
-            check(good and total <= 64 << 20, f"metadata {name!r}: wrong order, type or size")
-            data, last = None if number else self._text(value, size), key
-            if number:
-                data, = struct.unpack("<q" if kind == 1 else "<d", struct.pack("<Q", value))
+            check(key > last and kind <= 4 and not (number and size) and total <= 64 << 20, f"bad metadata {name!r}")
+            number = number and struct.unpack("<q" if kind == 1 else "<d", struct.pack("<Q", value))
+            data, last = number[0] if number else self._text(value, size), key
             result[name] = KINDS[kind], to_text(data, f"metadata {name!r}") if kind in (0, 4) else data
         return result
 
@@ -254,25 +257,22 @@ class Checkpoint:
         size = 1 << (len(paths) + len(paths) // 3).bit_length() if len(paths) > 64 else 0
         table = [(0, NONE)] * size
         for number, total in enumerate(map(xxh3, paths if size else [])):
-            slot = next(s for s in range(total, total + size) if table[s % size] == (0, NONE)) % size
-            table[slot] = total >> 32, number
+            free = next(s % size for s in range(total, total + size) if table[s % size] == (0, NONE))
+            table[free] = total >> 32, number
         check(table == self._range("path_table", 0, self.count["path_table"]), "index: wrong table of paths")
-        last = {"blob_offset": self.index_offset, "blob_size": 0, "alignment": 64}
+        last = {"blob_offset": self.index_offset, "blob_size": 0, "alignment": 64, "owner": {"sums": []}}
         for t in sorted(self.owners, key=lambda t: (t["blob_offset"], t["blob_size"])) + [last]:
             start, end = end, t["blob_offset"]
             check(end == -(-start // t["alignment"]) * t["alignment"], f"overlap or hole before {end}")
             check(not any(self.file[start:end]), f"padding from {start} to {end} is not zero")
             end += t["blob_size"]
-            if t is not last:
-                self.data(t)
+            self.data(t)
         return self
 
 
 def decode(name, bits, raw):  # an element that struct does not know: section 7
-    if name == "f8_e8m0fnu":
-        return 2.0 ** (raw - 127) if raw < 255 else math.nan
-    if name in ("i4", "u4"):
-        return raw - 16 * (name == "i4" and raw > 7)
+    if name in ("f8_e8m0fnu", "i4", "u4"):
+        return raw - 16 * (name == "i4" and raw > 7) if bits == 4 else 2.0 ** (raw - 127) if raw < 255 else math.nan
     e_bits, m_bits, kind = FLOATS[name]
     e, m, ones = raw >> m_bits & (1 << e_bits) - 1, raw & (1 << m_bits) - 1, (1 << e_bits) - 1
     if kind == "fnuz" and raw == 0x80 or kind == "fn" and raw & 0x7F == 0x7F or kind == "ieee" and e == ones and m:

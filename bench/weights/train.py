@@ -1,9 +1,9 @@
 """Trains small models of three kinds and writes weights and Adam's moments as safetensors: what compression is measured
 on, since random numbers have other exponents than trained weights.
 
-usage: train.py FOLDER
+usage: train.py FOLDER [MODEL...]
 
-Writes FOLDER/<model>.<kind>.<dtype>.safetensors: kind is weights, adam_m or adam_v; dtype is f32, bf16 or f16. The runs
+Trains mlp, convnet and transformer, or those named, and writes FOLDER/<model>.<kind>.<dtype>.safetensors: kind is weights, adam_m or adam_v; dtype is f32, bf16 or f16. The runs
 are seeded; how many threads add up makes the last bits differ between machines.
 """
 import gzip
@@ -126,8 +126,9 @@ def main():
         return window[:, :-1], window[:, 1:]
 
     runs = {"mlp": (mlp(), image_batch, 1000, 1e-3, 1e-4), "convnet": (convnet(), image_batch, 350, 1e-3, 1e-2),
-            "transformer": (Transformer(count), text_batch, 400, 1e-3, 1e-1)}
-    for name, (model, batches, steps, rate, decay) in runs.items():
+            "transformer": (Transformer(count), text_batch, 200, 1e-3, 1e-1)}
+    for name in sys.argv[2:] or runs:
+        model, batches, steps, rate, decay = runs[name]
         save(folder, name, model, train(name, model, batches, steps, rate, decay))
 
 

@@ -143,7 +143,7 @@ class ReaderTest(unittest.TestCase):
         self.assertIsNone(self.use(data))
 
     def test_every_flipped_byte_is_found(self):
-        steps = {"small": 1, "graph": 1, "zstd": 5, "dtypes": 7, "shapes": 5, "alignment": 41, "pages": 37}
+        steps = {"small": 1, "graph": 1, "zstd": 5, "planes": 97, "dtypes": 7, "shapes": 5, "alignment": 41, "pages": 37}
         for name, step in steps.items():
             data = bytearray((GOLDEN / f"{name}.ckpt").read_bytes())
             for position in range(0, len(data), step):
@@ -170,8 +170,8 @@ class ReaderTest(unittest.TestCase):
     def test_bad_frames_and_strings_under_good_sums_never_escape(self):
         generator = random.Random(1)
         refused = 0
-        for name, path in (("zstd", "many_chunks"), ("zstd", "one_chunk"), ("dtypes", "t/string"),
-                           ("dtypes", "t/bytes")):
+        for name, path in (("zstd", "many_chunks"), ("zstd", "one_chunk"), ("planes", "counters"), ("planes", "f16"),
+                           ("dtypes", "t/string"), ("dtypes", "t/bytes")):
             whole = (GOLDEN / f"{name}.ckpt").read_bytes()
             checkpoint = reader.Checkpoint(GOLDEN / f"{name}.ckpt")
             tensor, = (tensor for tensor in checkpoint.tensors if tensor["path"] == path)
@@ -184,7 +184,7 @@ class ReaderTest(unittest.TestCase):
                 seal(data)
                 refused += self.use(data) is not None
         self.assertGreater(refused, 150)
-        self.assertLess(refused, 600)  # a changed letter is another string
+        self.assertLess(refused, 900)  # a changed letter is another string
 
     def test_sealing_changes_nothing_in_a_whole_file(self):
         for file in GOLDEN.glob("*.ckpt"):

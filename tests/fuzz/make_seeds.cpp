@@ -1,13 +1,14 @@
 // Writes the inputs that the fuzzers start from, a folder each, where there is none yet.
 //
 // usage: make_seeds FOLDER
-#include "codec/zstd.hpp"
+#include "codec/chunk.hpp"
 #include "manager/rules.hpp"
 #include "manager/state.hpp"
 
 #include <ckpt/writer.hpp>
 
 #include <support/files.hpp>
+#include <support/floats.hpp>
 #include <support/sample.hpp>
 
 #include <cstdlib>
@@ -24,15 +25,16 @@ void write_tiny(const std::filesystem::path& path) {
   Writer writer{path, sample_options()};
   writer.add("a", DType::f32, {2}, random_bytes(8, 1));
   writer.add("b/c", DType::u8, {65537}, smooth_bytes(65537, 1), {.compression = Compression::zstd});
+  writer.add("d", DType::bf16, {400}, normal_bf16(800, 1), {.compression = Compression::zstd});
   writer.commit();
 }
 
-Bytes zstd_input(const Bytes& content) {
+Bytes chunk_input(const Bytes& content, codec::PlaneLayout layout) {
   Bytes input{static_cast<std::byte>(content.size()), static_cast<std::byte>(content.size() >> 8U),
               static_cast<std::byte>(content.size() >> 16U)};
-  codec::ZstdCompressor compressor{1};
-  const auto frame = compressor.compress(content);
-  input.insert(input.end(), frame.begin(), frame.end());
+  codec::ChunkEncoder encoder{1};
+  const auto stored = encoder.encode(content, layout, encoder.choose(content, layout).codings);
+  input.insert(input.end(), stored.begin(), stored.end());
   return input;
 }
 
@@ -50,9 +52,12 @@ int main(int count, char** arguments) {
     write_tiny(folder / fuzzer / "tiny.ckpt");
     Writer{folder / fuzzer / "empty.ckpt", sample_options()}.commit();
   }
-  std::filesystem::create_directories(folder / "fuzz_zstd");
-  write_file(folder / "fuzz_zstd" / "smooth", zstd_input(smooth_bytes(5000, 1)));
-  write_file(folder / "fuzz_zstd" / "random", zstd_input(random_bytes(300, 1)));
+  std::filesystem::create_directories(folder / "fuzz_chunk");
+  write_file(folder / "fuzz_chunk" / "smooth", chunk_input(smooth_bytes(5000, 1), {1, false}));
+  write_file(folder / "fuzz_chunk" / "random", chunk_input(random_bytes(300, 1), {2, false}));
+  write_file(folder / "fuzz_chunk" / "bf16", chunk_input(normal_bf16(1000, 1), {2, true}));
+  write_file(folder / "fuzz_chunk" / "f32", chunk_input(normal_floats(2000, 1), {4, true}));
+  write_file(folder / "fuzz_chunk" / "zeros", chunk_input(Bytes(4000), {8, true}));
   std::filesystem::create_directories(folder / "fuzz_state");
   using manager::Standing;
   const manager::Entries two{{"test-1.ckpt", 1, 1'700'000'000.25, Standing::active},

@@ -161,6 +161,43 @@ GoldenModel zstd() {
   return result;
 }
 
+// Elements of which all bytes but the highest are noise, as mantissas are, and the highest ones are alike.
+Bytes numbers(std::size_t count, std::size_t width) {
+  Bytes bytes = noise(count * width);
+  for (std::size_t i = width - 1; i < bytes.size(); i += width) {
+    bytes[i] = std::byte{0x3c} | (bytes[i] & std::byte{0x82});
+  }
+  return bytes;
+}
+
+GoldenModel planes() {
+  GoldenModel result = model("planes");
+  result.options.compression = Compression::zstd;
+  result.options.chunk_bytes = 64U << 10U;
+  result.same_bytes = false;
+  const auto add = [&](std::string path, DType dtype, std::int64_t count, Bytes data) {
+    result.tensors.push_back({std::move(path), dtype, {count}, std::move(data)});
+  };
+  add("f16", DType::f16, 800, numbers(800, 2));
+  add("bf16", DType::bf16, 800, numbers(800, 2));
+  add("f32", DType::f32, 500, numbers(500, 4));
+  add("f64", DType::f64, 2000, Bytes(16'000));
+  add("c64", DType::c64, 250, numbers(500, 4));
+  add("c128", DType::c128, 100, steps(1600));
+  add("i16", DType::i16, 800, numbers(800, 2));
+  add("u32", DType::u32, 500, numbers(500, 4));
+  add("f8", DType::f8_e4m3fn, 1000, numbers(1000, 1));
+  Bytes counters(9000 * sizeof(std::int64_t));  // two chunks
+  for (std::int64_t i = 0; i < 9000; ++i) {
+    const std::int64_t value = i - 4500;
+    std::memcpy(counters.data() + static_cast<std::size_t>(i) * sizeof value, &value, sizeof value);
+  }
+  add("counters", DType::i64, 9000, std::move(counters));
+  add("noise", DType::f32, 500, noise(2000));
+  result.aliases = {{"tied", "f32"}};
+  return result;
+}
+
 GoldenModel chunks() {
   GoldenModel result = model("chunks");
   result.options.chunk_bytes = 64U << 10U;
@@ -242,7 +279,7 @@ GoldenModel many(std::string name, int count, bool empty) {
 
 std::vector<GoldenModel> golden_models() {
   std::vector<GoldenModel> models{model("empty"), small(),    dtypes(), shapes(),
-                                  opaque(),       aliases(),  zstd(),   chunks(),
+                                  opaque(),       aliases(),  zstd(),   planes(), chunks(),
                                   alignment(),    metadata(), graph(),  many("pages", 120, false)};
   models.back().aliases = {{"tied", "layer/7"}};  // the table of paths holds aliases too
   models.push_back(many("levels", 30'000, true));
