@@ -66,8 +66,8 @@ class Coder {
     sizes_.clear();
     for (std::size_t i = 0; i < parts; ++i) {
       const std::size_t part = size_ / parts;
-      std::size_t taken = checked(
-          ZSTD_compress2(in_.get(), stored_.data() + end, stored_.size() - end, from + i * part, part));
+      std::size_t taken =
+          checked(ZSTD_compress2(in_.get(), stored_.data() + end, stored_.size() - end, from + i * part, part));
       if (taken >= part) {
         std::memcpy(stored_.data() + end, from + i * part, part);
         taken = part;

@@ -68,14 +68,14 @@ void run(const Weights& weights, const std::filesystem::path& directory) {
   std::puts(
       "| coding | ratio | of the bound | in, GB/s a core | out, GB/s a core | in, elapsed | out, elapsed |\n"
       "|---|---|---|---|---|---|---|");
-  for (const Coding& coding : {Coding{.name = "zstd 1", .planes = false, .level = 1},
-                               Coding{.name = "zstd 3", .planes = false, .level = 3},
-                               Coding{.name = "shuffled, zstd 1", .planes = false, .shuffled = true, .level = 1},
-                               Coding{.name = "planes, Huffman only", .level = kEntropyOnly},
-                               Coding{.name = "rotated planes, Huffman only", .rotated = true, .level = kEntropyOnly},
-                               Coding{.name = "rotated planes, zstd -7", .rotated = true, .level = -7},
-                               Coding{.name = "rotated planes, zstd 1", .rotated = true, .level = 1},
-                               Coding{.name = "rotated planes, zstd 3", .rotated = true, .level = 3}}) {
+  for (const Coding& coding :
+       {Coding{.name = "zstd 1", .planes = false, .level = 1}, Coding{.name = "zstd 3", .planes = false, .level = 3},
+        Coding{.name = "shuffled, zstd 1", .planes = false, .shuffled = true, .level = 1},
+        Coding{.name = "planes, Huffman only", .level = kEntropyOnly},
+        Coding{.name = "rotated planes, Huffman only", .rotated = true, .level = kEntropyOnly},
+        Coding{.name = "rotated planes, zstd -7", .rotated = true, .level = -7},
+        Coding{.name = "rotated planes, zstd 1", .rotated = true, .level = 1},
+        Coding{.name = "rotated planes, zstd 3", .rotated = true, .level = 3}}) {
     print_row(coding.name.c_str(), measure(weights, coding), bound);
   }
   print_row("checkpoint, 1 thread", measure_checkpoint(weights, directory, 1), bound);

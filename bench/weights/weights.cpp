@@ -35,7 +35,8 @@ void count_bytes(std::span<const std::byte> tensor, bool rotated, Counts& counts
 double ideal_bytes(const std::array<std::size_t, 256>& counts, std::size_t total) {
   double bits = 0;
   for (const std::size_t count : counts) {
-    if (count > 0) bits -= static_cast<double>(count) * std::log2(static_cast<double>(count) / static_cast<double>(total));
+    if (count > 0)
+      bits -= static_cast<double>(count) * std::log2(static_cast<double>(count) / static_cast<double>(total));
   }
   return bits / 8;
 }

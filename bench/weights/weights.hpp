@@ -30,7 +30,7 @@ double entropy_bound(const Weights& weights, bool rotated);
 /// One way to compress chunks of a MiB, each on its own, in memory and on one thread.
 struct Coding {
   std::string name;
-  bool planes = true;  ///< byte planes, each its own frame or stored where that is smaller; else the chunk as it is
+  bool planes = true;     ///< byte planes, each its own frame or stored where that is smaller; else the chunk as it is
   bool shuffled = false;  ///< byte planes in one frame
   bool rotated = false;
   int level = 1;  ///< zstd's; kEntropyOnly for its lowest, at which Huffman codes are all that is left
@@ -39,8 +39,8 @@ inline constexpr int kEntropyOnly = -131072;
 
 struct Speed {
   double ratio = 0;
-  double in = 0;   ///< GB of data a second of one processor, compressing
-  double out = 0;  ///< decompressing
+  double in = 0;          ///< GB of data a second of one processor, compressing
+  double out = 0;         ///< decompressing
   double in_elapsed = 0;  ///< the same a second of the clock on the wall
   double out_elapsed = 0;
 };

@@ -2,7 +2,8 @@
 
 #include <ckpt/error.hpp>
 
-// ZSTD_getFrameHeader tells the window before any memory is taken for it; Huffman codes at all levels have to be asked for.
+// ZSTD_getFrameHeader tells the window before any memory is taken for it; Huffman codes at all levels have to be asked
+// for.
 #define ZSTD_STATIC_LINKING_ONLY
 #include <zstd.h>
 #include <zstd_errors.h>
@@ -63,8 +64,8 @@ ZstdCompressor& ZstdCompressor::operator=(ZstdCompressor&&) noexcept = default;
 ZstdCompressor ZstdCompressor::entropy_only() { return ZstdCompressor{std::make_unique<State>(ZSTD_minCLevel())}; }
 
 std::size_t ZstdCompressor::compress(std::span<const std::byte> data, std::span<std::byte> destination) {
-  const std::size_t size = ZSTD_compress2(state_->context.get(), destination.data(), destination.size(), data.data(),
-                                          data.size());
+  const std::size_t size =
+      ZSTD_compress2(state_->context.get(), destination.data(), destination.size(), data.data(), data.size());
   if (ZSTD_isError(size) == 0) return size;
   if (ZSTD_getErrorCode(size) == ZSTD_error_dstSize_tooSmall) return 0;
   if (ZSTD_getErrorCode(size) == ZSTD_error_memory_allocation) throw std::bad_alloc{};

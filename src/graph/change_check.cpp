@@ -12,9 +12,8 @@ namespace ckpt::graph {
 
 std::vector<std::uint64_t> sums_of(std::span<const Snapshot::Tensor> tensors, unsigned threads) {
   std::vector<std::uint64_t> sums(tensors.size());
-  base::deal_out(tensors.size(), threads, [&] {
-    return [&](std::size_t i) { sums[i] = codec::xxh3(tensors[i].bytes); };
-  });
+  base::deal_out(tensors.size(), threads,
+                 [&] { return [&](std::size_t i) { sums[i] = codec::xxh3(tensors[i].bytes); }; });
   return sums;
 }
 

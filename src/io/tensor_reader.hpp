@@ -22,8 +22,8 @@ class TensorReader {
   /// chunks are shared out to up to `threads` threads. Throws corrupt, io.
   void read_into(std::span<std::byte> destination, bool verify, unsigned threads) const;
 
-  /// Checks the sum of one chunk as it lies in the file, and, when it is compressed, its table of planes and the headers
-  /// of their frames. `scratch` is reused between calls. Returns the bytes checked.
+  /// Checks the sum of one chunk as it lies in the file, and, when it is compressed, its table of planes and the
+  /// headers of their frames. `scratch` is reused between calls. Returns the bytes checked.
   std::uint64_t verify(std::uint32_t chunk, std::vector<std::byte>& scratch) const;
 
  private:

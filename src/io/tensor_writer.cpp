@@ -142,7 +142,8 @@ void TensorWriter::gather(std::span<const std::byte> data) {
   while (!data.empty()) {
     if (decided_ && record_.codec == format::Codec::stored) return append_stored(data);  // since the chunk before
     if (chunk_.empty() && (data.size() == left || data.size() >= geometry_.chunk_size)) {
-      const auto whole = data.first(data.size() == left ? data.size() : data.size() - data.size() % geometry_.chunk_size);
+      const auto whole =
+          data.first(data.size() == left ? data.size() : data.size() - data.size() % geometry_.chunk_size);
       append_chunks(whole);
       left -= whole.size();
       data = data.subspan(whole.size());

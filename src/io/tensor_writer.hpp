@@ -18,8 +18,8 @@
 namespace ckpt::io {
 
 /// Streams a tensor's bytes to the file. Whether it is compressed is decided once, from a sample of the bytes that come
-/// first, since stored and compressed blobs are aligned differently. Chunks that come together are compressed on several
-/// threads.
+/// first, since stored and compressed blobs are aligned differently. Chunks that come together are compressed on
+/// several threads.
 class TensorWriter {
  public:
   /// `encoders` has one for each thread that may compress, and is empty when the tensor shall be stored.

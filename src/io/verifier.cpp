@@ -149,7 +149,7 @@ class Verifier {
   const format::Footer& footer_;
   const VerifyOptions& options_;
   std::uint64_t unclaimed_ = data_end();  // bytes of the file that no blob was found to take
-  std::mutex mutex_;  // for what follows
+  std::mutex mutex_;                      // for what follows
   VerifyReport report_;
   std::set<std::string> damaged_;
   std::uint64_t done_ = format::kHeaderBytes;

@@ -1,4 +1,5 @@
-// A compressed chunk: header, table, planes and their frames. The first three bytes are the size that the index promised.
+// A compressed chunk: header, table, planes and their frames. The first three bytes are the size that the index
+// promised.
 #include "codec/chunk.hpp"
 #include "fuzz.hpp"
 

@@ -278,9 +278,19 @@ GoldenModel many(std::string name, int count, bool empty) {
 }  // namespace
 
 std::vector<GoldenModel> golden_models() {
-  std::vector<GoldenModel> models{model("empty"), small(),    dtypes(), shapes(),
-                                  opaque(),       aliases(),  zstd(),   planes(), chunks(),
-                                  alignment(),    metadata(), graph(),  many("pages", 120, false)};
+  std::vector<GoldenModel> models{model("empty"),
+                                  small(),
+                                  dtypes(),
+                                  shapes(),
+                                  opaque(),
+                                  aliases(),
+                                  zstd(),
+                                  planes(),
+                                  chunks(),
+                                  alignment(),
+                                  metadata(),
+                                  graph(),
+                                  many("pages", 120, false)};
   models.back().aliases = {{"tied", "layer/7"}};  // the table of paths holds aliases too
   models.push_back(many("levels", 30'000, true));
   models.back().committed = false;

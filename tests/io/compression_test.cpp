@@ -146,7 +146,8 @@ TEST_CASE("every dtype comes back, of every number of elements") {
     const std::size_t size = bits_of(dtype) * static_cast<std::size_t>(count) / 8;
     if (!compressible) return tensor_bytes(dtype, count, 5);
     Bytes data = dtype == DType::bf16 ? normal_bf16(size, 7) : normal_floats(size, 7);
-    if (dtype == DType::boolean) std::ranges::transform(data, data.begin(), [](std::byte b) { return b & std::byte{1}; });
+    if (dtype == DType::boolean)
+      std::ranges::transform(data, data.begin(), [](std::byte b) { return b & std::byte{1}; });
     return data;
   };
   {

@@ -630,7 +630,8 @@ TEST_CASE("a tensor that promises more than its chunks can hold takes no memory"
   FileImage image{dir / "a.ckpt"};
   const std::size_t record = image.tensor(image.find("exponents"));
   image.set<std::uint32_t>(image.element(Column::frame_sizes, 0, 4), 1);
-  image.set<std::uint64_t>(record + at::kBlobSize, 1U + image.get<std::uint32_t>(image.element(Column::frame_sizes, 1, 4)));
+  image.set<std::uint64_t>(record + at::kBlobSize,
+                           1U + image.get<std::uint32_t>(image.element(Column::frame_sizes, 1, 4)));
   image.seal_index();
   image.store(dir / "b.ckpt");
   CKPT_REQUIRE_ERROR(error, ErrorCode::corrupt, Reader::open(dir / "b.ckpt").tensor("exponents"));
