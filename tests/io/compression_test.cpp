@@ -3,14 +3,17 @@
 #include <ckpt/writer.hpp>
 
 #include <catch2/catch.hpp>
+#include <support/child.hpp>
 #include <support/errors.hpp>
 #include <support/file_image.hpp>
 #include <support/files.hpp>
 #include <support/floats.hpp>
 #include <support/sample.hpp>
 #include <support/temp_dir.hpp>
+#include <sys/resource.h>
 
 #include <algorithm>
+#include <csignal>
 #include <string>
 #include <thread>
 #include <vector>
@@ -309,4 +312,29 @@ TEST_CASE("damage of one chunk is named, whichever thread finds it") {
   const VerifyReport report = reader.verify({.threads = 4});
   REQUIRE(report.problems.size() == 1);
   CHECK(contains(report.problems.front().what(), "chunk 16 of 16"));
+}
+
+TEST_CASE("an error of writing ends all threads that compress, and is reported") {
+  const TempDir dir;
+  const ChildResult result = run_child([&]() -> std::string {
+    ::signal(SIGXFSZ, SIG_IGN);
+    const struct rlimit limit{1'000'000, 1'000'000};
+    if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) return skip("cannot set a limit");
+    const Bytes piece = normal_floats(1U << 20U, 3);
+    Bytes data;
+    while (data.size() < 64U << 20U) data.insert(data.end(), piece.begin(), piece.end());
+    WriterOptions options = small_chunks();
+    options.threads = 3;
+    Writer writer{dir / "a.ckpt", options};
+    const auto error = error_of([&] {
+      writer.add("a", DType::f32, {16 << 20}, data);
+      writer.commit();
+    });
+    if (!error) return "no error";
+    if (error->code() != ErrorCode::io) return error->what();
+    if (code_of([&] { writer.commit(); }) != ErrorCode::invalid_argument) return "the Writer is not poisoned";
+    if (!names_in(dir.path()).empty()) return "something is left";
+    return {};
+  });
+  if (!skipped(result)) CHECK(result.text == "");
 }
