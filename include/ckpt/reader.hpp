@@ -38,7 +38,7 @@ struct ReaderOptions {
   ReadMode mode = ReadMode::automatic;
   Verify verify = Verify::none;
   bool copy_on_write = false;  ///< also make private_mapping(); needs mmap mode
-  unsigned threads = 0;        ///< that decompress one tensor; 0: one per core
+  unsigned threads = 0;        ///< that read, check and decompress; 0: one per core
 };
 
 /// How a tensor's bytes are stored; the values are those of the file format.
@@ -76,6 +76,12 @@ struct FileInfo {
   std::uint32_t small_alignment = 0;
   std::uint32_t large_alignment = 0;
   ReadMode mode{};  ///< mmap or read: what `automatic` chose
+};
+
+/// A tensor, and memory of exactly its size in bytes.
+struct ReadRequest {
+  std::size_t index = 0;
+  std::span<std::byte> destination;
 };
 
 struct VerifyOptions {
@@ -128,9 +134,18 @@ class Reader {
   TensorView tensor(std::string_view path) const;
   TensorView tensor(std::size_t index) const;
 
+  /// The same for many tensors, with all threads: what has to be read, checked or decompressed is shared out among
+  /// them.
+  std::vector<TensorView> tensors(std::span<const std::size_t> indices) const;
+
   /// Reads a tensor into the caller's memory of exactly its size in bytes, checking sums unless Verify::none.
   /// Throws as tensor(), and invalid_argument when the size differs.
   void read_into(std::size_t index, std::span<std::byte> destination) const;
+
+  /// The same for many tensors, with all threads, which is the fastest way to load a whole file: the system is told
+  /// ahead what will be needed. In the order of indices it goes through the file once. When it throws, the destinations
+  /// hold anything.
+  void read_into(std::span<const ReadRequest> requests) const;
 
   /// Checks the sums of one tensor's data. Throws corrupt, io.
   void verify_tensor(std::size_t index) const;

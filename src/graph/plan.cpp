@@ -1,5 +1,6 @@
 #include "graph/plan.hpp"
 
+#include "base/parallel.hpp"
 #include "graph/access.hpp"
 #include "graph/walk.hpp"
 
@@ -7,6 +8,7 @@
 #include <ckpt/limits.hpp>
 
 #include <algorithm>
+#include <map>
 #include <unordered_set>
 #include <utility>
 
@@ -141,13 +143,29 @@ void Plan::prepare() {
                                   assignment.variable->shape));
   }
   if (!mismatches.empty()) throw first_of(mismatches);
+  bind_values();
+}
+
+// All tensors of a restoration at once, so that they are read and checked with all cores.
+void Plan::bind_values() {
+  std::map<const Restoration*, std::vector<Assignment*>> groups;
   for (Assignment& assignment : assignments_) {
-    if (assignment.fit.kind == Fit::Kind::skip) continue;
-    assignment.value = new_value(*assignment.match.restoration, assignment.fit, *assignment.variable);
+    if (assignment.fit.kind != Fit::Kind::skip) groups[assignment.match.restoration.get()].push_back(&assignment);
+  }
+  for (const auto& [restoration, assignments] : groups) {
+    std::vector<std::size_t> tensors;
+    for (const Assignment* assignment : assignments) tensors.push_back(assignment->fit.tensor);
+    std::vector<TensorView> values = restoration->reader().tensors(tensors);
+    for (std::size_t i = 0; i < assignments.size(); ++i) {
+      Assignment& assignment = *assignments[i];
+      assignment.value = new_value(*restoration, assignment.fit, *assignment.variable, std::move(values[i]));
+      copies_.push_back(copy_for(*assignment.variable, assignment.value));
+    }
   }
 }
 
 void Plan::apply() {
+  copy_all(copies_, base::thread_count(0));
   for (Assignment& assignment : assignments_) {
     Restoration& restoration = *assignment.match.restoration;
     if (assignment.fit.kind == Fit::Kind::skip) {

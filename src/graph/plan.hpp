@@ -32,8 +32,8 @@ class Plan {
   void match(const std::shared_ptr<Restoration>& restoration, FileNode file_node, const std::shared_ptr<Node>& node,
              std::string path = {}, const std::shared_ptr<Node>& parent = nullptr);
 
-  /// Checks dtypes and shapes, reads (or maps) the values, checks their sums as the restoration wants. Throws mismatch,
-  /// corrupt, io.
+  /// Checks dtypes and shapes, reads (or maps) the values, checks their sums as the restoration wants; with all cores.
+  /// Throws mismatch, corrupt, io.
   void prepare();
 
   /// Changes the variables, and lets objects that have new values know: what Trackable::after_restore throws comes
@@ -62,6 +62,7 @@ class Plan {
   std::string path_of(const Restoration& restoration, std::uint32_t file_node) const;
   void wait_for_the_rest();
   void tell_parents() const;
+  void bind_values();
 
   std::deque<Match> todo_;
   std::vector<Match> matches_;
@@ -72,6 +73,7 @@ class Plan {
   };
   std::unordered_map<const Restoration*, std::unordered_map<std::uint32_t, Place>> planned_;
   std::unordered_map<const VariableNode*, std::uint64_t> planned_uid_;
+  std::vector<Copy> copies_;  // what apply() copies
 };
 
 }  // namespace ckpt::graph

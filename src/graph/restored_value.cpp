@@ -1,12 +1,13 @@
 #include "graph/restored_value.hpp"
 
+#include "base/parallel.hpp"
+#include "base/stream_copy.hpp"
 #include "base/text.hpp"
 #include "graph/cast.hpp"
 
 #include <ckpt/error.hpp>
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -52,9 +53,8 @@ std::size_t tensor_index(const Restoration& restoration, std::uint32_t file_node
                .object = path}};
 }
 
-// Checks the value as it lies in the file, and names file and path in what is wrong with it.
-TensorView sound_value(const Restoration& restoration, const Fit& fit) {
-  TensorView value = restoration.reader().tensor(fit.tensor);
+// Checks the value, and names file and path in what is wrong with it.
+TensorView sound(const Restoration& restoration, const Fit& fit, TensorView value) {
   try {
     require_sound(value);
   } catch (const Error& error) {
@@ -64,6 +64,10 @@ TensorView sound_value(const Restoration& restoration, const Fit& fit) {
     throw Error{error.code(), std::move(details)};
   }
   return value;
+}
+
+TensorView sound_value(const Restoration& restoration, const Fit& fit) {
+  return sound(restoration, fit, restoration.reader().tensor(fit.tensor));
 }
 
 }  // namespace
@@ -123,12 +127,28 @@ Storage new_storage(const Restoration& restoration, const Fit& fit, DType dtype)
   return storage;
 }
 
-NewValue new_value(const Restoration& restoration, const Fit& fit, const VariableNode& variable) {
+void copy_all(std::span<const Copy> copies, unsigned threads) {
+  // Of pieces that small, a core that does other things besides takes fewer.
+  constexpr std::size_t kPiece = std::size_t{4} << 20U;
+  std::vector<Copy> pieces;
+  for (const Copy& copy : copies) {
+    for (std::size_t at = 0; at < copy.from.size(); at += kPiece) {
+      pieces.push_back({copy.to + at, copy.from.subspan(at, std::min(kPiece, copy.from.size() - at))});
+    }
+  }
+  std::size_t bytes = 0;
+  for (const Copy& copy : copies) bytes += copy.from.size();
+  base::deal_out(pieces.size(), static_cast<unsigned>(std::min<std::size_t>(threads, bytes / kPiece + 1)), [&] {
+    return [&](std::size_t i) { base::stream_copy(pieces[i].to, pieces[i].from.data(), pieces[i].from.size()); };
+  });
+}
+
+NewValue new_value(const Restoration& restoration, const Fit& fit, const VariableNode& variable, TensorView value) {
   const Reader& reader = restoration.reader();
   const Binding binding = restoration.options().binding;
   const Storage& present = variable.storage;
   NewValue result;
-  result.value = sound_value(restoration, fit);
+  result.value = sound(restoration, fit, std::move(value));
   // The caller looks into lent memory, so the value has to go there.
   if (present.kind == Storage::Kind::lent) return result;
   if (fit.kind == Fit::Kind::cast) {
@@ -145,13 +165,15 @@ NewValue new_value(const Restoration& restoration, const Fit& fit, const Variabl
   return result;
 }
 
+Copy copy_for(const VariableNode& variable, const NewValue& value) {
+  if (!value.copies || value.value.dtype() != variable.dtype) return {};
+  return {value.replacement.owner ? value.replacement.data : variable.storage.data, value.value.bytes()};
+}
+
 void assign(VariableNode& variable, NewValue&& value, std::uint64_t uid) {
   if (value.replacement.owner) variable.storage = std::move(value.replacement);
-  const auto bytes = value.value.bytes();
   if (value.copies && value.value.dtype() != variable.dtype) {
-    cast(value.value.dtype(), bytes, variable.dtype, variable.storage.writable());
-  } else if (value.copies && !bytes.empty()) {
-    std::memcpy(variable.storage.data, bytes.data(), bytes.size());
+    cast(value.value.dtype(), value.value.bytes(), variable.dtype, variable.storage.writable());
   }
   variable.update_uid = uid;
 }

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 namespace ckpt::graph {
@@ -36,6 +37,15 @@ Error mismatch(const Restoration& restoration, const Fit& fit, DType dtype, cons
 /// The value for a new variable of that dtype, in memory as the restoration's binding wants. Throws corrupt, io.
 Storage new_storage(const Restoration& restoration, const Fit& fit, DType dtype);
 
+/// Where bytes go; the sizes are the same.
+struct Copy {
+  std::byte* to = nullptr;
+  std::span<const std::byte> from;
+};
+
+/// Makes copies that do not overlap, with up to `threads` threads.
+void copy_all(std::span<const Copy> copies, unsigned threads);
+
 /// A value on its way to a variable that exists.
 struct NewValue {
   TensorView value;     ///< what is copied, or converted, unless `replacement` has it already
@@ -43,9 +53,14 @@ struct NewValue {
   bool copies = true;
 };
 
-/// Reads, or maps, and checks. Changes nothing. Throws corrupt, io.
-NewValue new_value(const Restoration& restoration, const Fit& fit, const VariableNode& variable);
+/// `value` is the tensor as the reader gives it. Changes nothing. Throws corrupt when it is none that a program can
+/// use.
+NewValue new_value(const Restoration& restoration, const Fit& fit, const VariableNode& variable, TensorView value);
 
+/// What remains to be copied when the variable was assigned the value; nothing when it is converted or mapped.
+Copy copy_for(const VariableNode& variable, const NewValue& value);
+
+/// All but that copy.
 void assign(VariableNode& variable, NewValue&& value, std::uint64_t uid);
 
 }  // namespace ckpt::graph

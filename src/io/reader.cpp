@@ -3,7 +3,6 @@
 #include "codec/xxh3.hpp"
 #include "io/located.hpp"
 #include "io/reader_impl.hpp"
-#include "io/tensor_reader.hpp"
 #include "io/verifier.hpp"
 
 #include <ckpt/error.hpp>
@@ -109,6 +108,25 @@ format::TensorRecord Reader::Impl::record(std::size_t index) const {
   return index_->tensor(index);
 }
 
+io::Binding Reader::Impl::bind(std::size_t index) const {
+  const format::TensorRecord record = this->record(index);
+  const auto size = static_cast<std::size_t>(record.data_size);
+  if (record.codec == format::Codec::stored && source_.is_mapped()) {
+    const auto& mapping = source_.mapping();
+    TensorView view{record.dtype, record.shape,
+                    mapping->bytes().subspan(static_cast<std::size_t>(record.blob_offset), size), mapping};
+    if (verify_ != Verify::lazy) return {std::move(view), std::nullopt};
+    return {std::move(view), io::Transfer{record, std::nullopt}};
+  }
+  auto memory = io::allocate_aligned(record.data_size);
+  const std::span<std::byte> bytes{memory.get(), size};
+  return {TensorView{record.dtype, record.shape, bytes, std::move(memory)}, io::Transfer{record, bytes}};
+}
+
+void Reader::Impl::transfer(std::span<const io::Transfer> transfers) const {
+  io::transfer(source_, *index_, transfers, verify_ != Verify::none, threads_);
+}
+
 TensorInfo Reader::info(std::size_t index) const {
   return io::located(path(), [&] {
     const format::TensorRecord record = impl_->record(index);
@@ -146,45 +164,56 @@ TensorView Reader::tensor(std::string_view path) const {
 }
 
 TensorView Reader::tensor(std::size_t index) const {
-  return io::located(path(), [&]() -> TensorView {
-    const format::TensorRecord record = impl_->record(index);
-    const bool verify = impl_->verify() == Verify::lazy;
-    const auto size = static_cast<std::size_t>(record.data_size);
-    if (record.codec == format::Codec::stored && impl_->source().is_mapped()) {
-      if (verify) verify_tensor(index);
-      const auto& mapping = impl_->source().mapping();
-      return {record.dtype, record.shape, mapping->bytes().subspan(static_cast<std::size_t>(record.blob_offset), size),
-              mapping};
+  return io::located(path(), [&] {
+    io::Binding binding = impl_->bind(index);
+    if (binding.transfer) impl_->transfer({&*binding.transfer, 1});
+    return std::move(binding.view);
+  });
+}
+
+std::vector<TensorView> Reader::tensors(std::span<const std::size_t> indices) const {
+  return io::located(path(), [&] {
+    std::vector<TensorView> views;
+    std::vector<io::Transfer> transfers;
+    views.reserve(indices.size());
+    for (const std::size_t index : indices) {
+      io::Binding binding = impl_->bind(index);
+      views.push_back(std::move(binding.view));
+      if (binding.transfer) transfers.push_back(*binding.transfer);
     }
-    const io::TensorReader reader{impl_->source(), impl_->index(), record};
-    auto memory = io::allocate_aligned(record.data_size);
-    const std::span<std::byte> bytes{memory.get(), size};
-    reader.read_into(bytes, verify, impl_->threads());
-    return {record.dtype, record.shape, bytes, std::move(memory)};
+    impl_->transfer(transfers);
+    return views;
   });
 }
 
 void Reader::read_into(std::size_t index, std::span<std::byte> destination) const {
+  const ReadRequest request{index, destination};
+  read_into({&request, 1});
+}
+
+void Reader::read_into(std::span<const ReadRequest> requests) const {
   io::located(path(), [&] {
-    const format::TensorRecord record = impl_->record(index);
-    if (destination.size() != record.data_size) {
-      throw Error{ErrorCode::invalid_argument,
-                  {.problem = "the destination has another size than the tensor",
-                   .object = std::string{record.path},
-                   .expected = std::to_string(record.data_size) + " bytes",
-                   .found = std::to_string(destination.size())}};
+    std::vector<io::Transfer> transfers;
+    transfers.reserve(requests.size());
+    for (const ReadRequest& request : requests) {
+      const format::TensorRecord record = impl_->record(request.index);
+      if (request.destination.size() != record.data_size) {
+        throw Error{ErrorCode::invalid_argument,
+                    {.problem = "the destination has another size than the tensor",
+                     .object = std::string{record.path},
+                     .expected = std::to_string(record.data_size) + " bytes",
+                     .found = std::to_string(request.destination.size())}};
+      }
+      transfers.push_back({record, request.destination});
     }
-    const io::TensorReader reader{impl_->source(), impl_->index(), record};
-    reader.read_into(destination, impl_->verify() != Verify::none, impl_->threads());
+    impl_->transfer(transfers);
   });
 }
 
 void Reader::verify_tensor(std::size_t index) const {
   io::located(path(), [&] {
-    const format::TensorRecord record = impl_->record(index);
-    std::vector<std::byte> scratch;
-    const io::TensorReader reader{impl_->source(), impl_->index(), record};
-    for (std::uint32_t chunk = 0; chunk < record.chunk_count; ++chunk) reader.verify(chunk, scratch);
+    const io::Transfer transfer{impl_->record(index), std::nullopt};
+    impl_->transfer({&transfer, 1});
   });
 }
 

@@ -4,6 +4,7 @@
 #include "format/header.hpp"
 #include "format/index_view.hpp"
 #include "io/source.hpp"
+#include "io/transfer.hpp"
 
 #include <ckpt/reader.hpp>
 
@@ -15,6 +16,16 @@
 
 namespace ckpt {
 
+namespace io {
+
+/// A view of a tensor, and what has to be done before it may be looked at.
+struct Binding {
+  TensorView view;
+  std::optional<Transfer> transfer;
+};
+
+}  // namespace io
+
 class Reader::Impl {
  public:
   Impl(const std::filesystem::path& path, const ReaderOptions& options);
@@ -24,11 +35,12 @@ class Reader::Impl {
   const format::Header& header() const noexcept { return header_; }
   const format::Footer& footer() const noexcept { return footer_; }
   const format::IndexView& index() const noexcept { return *index_; }
-  Verify verify() const noexcept { return verify_; }
-  unsigned threads() const noexcept { return threads_; }
 
   /// The record of a tensor. Throws invalid_argument when there is none of that number, corrupt.
   format::TensorRecord record(std::size_t index) const;
+
+  io::Binding bind(std::size_t index) const;
+  void transfer(std::span<const io::Transfer> transfers) const;
 
  private:
   std::filesystem::path path_;

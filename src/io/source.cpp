@@ -79,4 +79,8 @@ void Source::copy(std::uint64_t offset, std::span<std::byte> destination) const 
   if (!destination.empty()) std::memcpy(destination.data(), mapping_->bytes().data() + offset, destination.size());
 }
 
+void Source::prefetch(std::uint64_t offset, std::size_t size) const noexcept {
+  if (mapping_) mapping_->prefetch(static_cast<std::size_t>(offset), size);
+}
+
 }  // namespace ckpt::io

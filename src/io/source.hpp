@@ -50,6 +50,9 @@ class Source {
   /// Copies a range that lies within the file.
   void copy(std::uint64_t offset, std::span<std::byte> destination) const;
 
+  /// Has the system read what of a mapped range is not in memory; returns at once. A hint.
+  void prefetch(std::uint64_t offset, std::size_t size) const noexcept;
+
   /// Null unless is_mapped().
   const std::shared_ptr<const os::Mapping>& mapping() const noexcept { return mapping_; }
   /// Null unless asked for.

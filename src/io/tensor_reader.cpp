@@ -1,9 +1,7 @@
 #include "io/tensor_reader.hpp"
 
 #include "base/checked.hpp"
-#include "base/parallel.hpp"
 #include "base/text.hpp"
-#include "codec/chunk.hpp"
 #include "codec/xxh3.hpp"
 
 #include <ckpt/error.hpp>
@@ -88,29 +86,24 @@ void TensorReader::check_frame(std::uint32_t chunk, const Piece& piece, const ch
           piece.offset);
 }
 
-void TensorReader::read_into(std::span<std::byte> destination, bool verify, unsigned threads) const {
-  if (record_.codec == format::Codec::stored) return read_stored(destination, verify);
-  base::deal_out(record_.chunk_count, threads, [&] {
-    return [&, decoder = codec::ChunkDecoder{}, scratch = std::vector<std::byte>{}](std::size_t i) mutable {
-      const auto chunk = static_cast<std::uint32_t>(i);
-      const Piece at = piece(chunk);
-      const auto stored = source_.bytes(at.offset, at.stored, scratch);
-      if (verify) check_sum(chunk, at, stored);
-      const auto target = destination.subspan(i * chunk_size(), at.content);
-      check_frame(chunk, at, decoder.decode(stored, target, chunk_size()));
-    };
-  });
-}
-
-void TensorReader::read_stored(std::span<std::byte> destination, bool verify) const {
-  for (std::uint32_t chunk = 0; chunk < record_.chunk_count; ++chunk) {
-    const Piece at = piece(chunk);
-    const auto target = destination.first(at.content);
-    destination = destination.subspan(at.content);
+void TensorReader::read_chunk(std::uint32_t chunk, std::span<std::byte> destination, bool verify,
+                              Scratch& scratch) const {
+  const Piece at = piece(chunk);
+  const auto target = destination.subspan(std::size_t{chunk} * chunk_size(), at.content);
+  if (record_.codec == format::Codec::stored) {
     // What is checked is the copy: the file may change under a mapping, the copy does not.
     source_.copy(at.offset, target);
     if (verify) check_sum(chunk, at, target);
+    return;
   }
+  const auto stored = source_.bytes(at.offset, at.stored, scratch.stored);
+  if (verify) check_sum(chunk, at, stored);
+  check_frame(chunk, at, scratch.decoder.decode(stored, target, chunk_size()));
+}
+
+void TensorReader::prefetch(std::uint32_t chunk) const noexcept {
+  const Piece at = piece(chunk);
+  source_.prefetch(at.offset, at.stored);
 }
 
 std::uint64_t TensorReader::verify(std::uint32_t chunk, std::vector<std::byte>& scratch) const {

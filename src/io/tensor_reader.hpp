@@ -1,6 +1,7 @@
 // A tensor's chunks on their way out of a file: sums and decompression.
 #pragma once
 
+#include "codec/chunk.hpp"
 #include "format/index_view.hpp"
 #include "io/source.hpp"
 
@@ -18,9 +19,18 @@ class TensorReader {
   /// `record` is of index.tensor(). Throws corrupt when the frames of a compressed tensor do not fill its blob.
   TensorReader(const Source& source, const format::IndexView& index, const format::TensorRecord& record);
 
-  /// Fills `destination`, of the size of the data; with `verify`, what it got is checked against the sums. Compressed
-  /// chunks are shared out to up to `threads` threads. Throws corrupt, io.
-  void read_into(std::span<std::byte> destination, bool verify, unsigned threads) const;
+  /// Working memory, of one thread, that is kept between calls.
+  struct Scratch {
+    codec::ChunkDecoder decoder;
+    std::vector<std::byte> stored;
+  };
+
+  /// Fills the part of `destination`, which has the size of the data, that one chunk holds; with `verify`, what it got
+  /// is checked against the sum. Throws corrupt, io.
+  void read_chunk(std::uint32_t chunk, std::span<std::byte> destination, bool verify, Scratch& scratch) const;
+
+  /// Has the system read the chunk, if it is not in memory. A hint.
+  void prefetch(std::uint32_t chunk) const noexcept;
 
   /// Checks the sum of one chunk as it lies in the file, and, when it is compressed, its table of planes and the
   /// headers of their frames. `scratch` is reused between calls. Returns the bytes checked.
@@ -33,7 +43,6 @@ class TensorReader {
     std::uint32_t content;  // bytes after decompression
   };
   Piece piece(std::uint32_t chunk) const;
-  void read_stored(std::span<std::byte> destination, bool verify) const;
   void check_sum(std::uint32_t chunk, const Piece& piece, std::span<const std::byte> stored) const;
   void check_frame(std::uint32_t chunk, const Piece& piece, const char* problem) const;
   void place_frames();

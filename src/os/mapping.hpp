@@ -24,6 +24,10 @@ class Mapping {
   Mapping(const Mapping&) = delete;
   Mapping& operator=(const Mapping&) = delete;
 
+  /// Has the system read the range, which lies within the mapping, if its first page is not in memory. Returns at once.
+  /// A hint: what cannot be read is an error where it is used.
+  void prefetch(std::size_t offset, std::size_t size) const noexcept;
+
   std::span<const std::byte> bytes() const noexcept { return {data_, size_}; }
   std::byte* data() const noexcept { return data_; }
 

@@ -1,0 +1,25 @@
+// Many tensors on their way out of a file at once, on all cores.
+#pragma once
+
+#include "format/index_view.hpp"
+#include "io/source.hpp"
+
+#include <cstddef>
+#include <optional>
+#include <span>
+
+namespace ckpt::io {
+
+struct Transfer {
+  format::TensorRecord record;
+  /// Of the size of the data; nothing: the sums are checked where the tensor lies, and nothing is copied.
+  std::optional<std::span<std::byte>> destination;
+};
+
+/// Shares out the chunks of all tensors to up to `threads` threads, in their order, and has the system read ahead of
+/// them. With `verify`, what is copied is checked against the sums, in the same pass. Throws corrupt, io; destinations
+/// hold anything then.
+void transfer(const Source& source, const format::IndexView& index, std::span<const Transfer> transfers, bool verify,
+              unsigned threads);
+
+}  // namespace ckpt::io
