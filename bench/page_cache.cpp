@@ -26,7 +26,8 @@ int open_file(const std::filesystem::path& file) {
   return fd;
 }
 
-bool is_resident(const std::filesystem::path& file) {
+// The share of the file's pages that are in memory.
+double resident_share(const std::filesystem::path& file) {
   const int fd = open_file(file);
   const auto size = static_cast<std::size_t>(std::filesystem::file_size(file));
   void* data = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0);
@@ -37,8 +38,11 @@ bool is_resident(const std::filesystem::path& file) {
   const int failed = ::mincore(data, size, pages.data());
   ::munmap(data, size);
   if (failed != 0) fail(file, "mincore");
-  return std::ranges::all_of(pages, [](unsigned char flags) { return (flags & 1U) != 0; });
+  const auto resident = std::ranges::count_if(pages, [](unsigned char flags) { return (flags & 1U) != 0; });
+  return static_cast<double>(resident) / static_cast<double>(pages.size());
 }
+
+bool is_resident(const std::filesystem::path& file) { return resident_share(file) == 1; }
 
 void read_all(const std::filesystem::path& file) {
   const int fd = open_file(file);
@@ -62,6 +66,15 @@ void require_warm(const std::filesystem::path& file) {
   if (!is_resident(file)) {
     throw std::runtime_error{file.string() + " does not stay in the page cache: too little memory?"};
   }
+}
+
+void require_cold(const std::filesystem::path& file) {
+  const int fd = open_file(file);
+  const int failed = ::fdatasync(fd) != 0 ? errno : ::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+  ::close(fd);
+  if (failed != 0) throw std::system_error{failed, std::generic_category(), file.string() + ": fadvise"};
+  // A page that something else looks at may stay.
+  if (resident_share(file) > 0.001) throw std::runtime_error{file.string() + " does not leave the page cache"};
 }
 
 WarmCache::WarmCache(std::int64_t mebibytes)

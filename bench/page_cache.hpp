@@ -9,6 +9,9 @@ namespace ckpt::bench {
 /// Reads the file when it is not in the page cache. Throws when it is not there even then.
 void require_warm(const std::filesystem::path& file);
 
+/// Takes the file out of the page cache. Throws when much of it stays there.
+void require_cold(const std::filesystem::path& file);
+
 /// Memory for `mebibytes` of page cache that was touched before. A virtual machine gets memory that it never touched,
 /// or gave back a while ago, from its host, which takes ten times as long as writing to it. So between rounds a file
 /// holds the memory, and it is removed right before the next one.

@@ -1,32 +1,16 @@
 // Saving in the background: save_async_stall (until the variables were copied and may be changed) and
 // save_async_hand_off (until save() returns, without a copy). Each save is durable before the next one begins.
 #include "input.hpp"
+#include "model.hpp"
 
 #include <ckpt/async.hpp>
-
-#include <algorithm>
-#include <string>
 
 namespace ckpt::bench {
 namespace {
 
-/// Variables that lie in source(mebibytes).
-class Model : public Trackable {
- public:
-  explicit Model(std::int64_t mebibytes) {
-    for (const ModelTensor& tensor : transformer(mebibytes)) {
-      std::string name = tensor.path;
-      std::ranges::replace(name, '/', '.');
-      // Nothing restores into it, and the memory itself is not constant.
-      auto* memory = const_cast<std::byte*>(tensor.data.data());
-      track(name, AnyVariable::wrap(DType::f32, tensor.shape, {memory, tensor.data.size()}));
-    }
-  }
-};
-
 void save_async(benchmark::State& state, SaveMode mode) {
   const std::filesystem::path file = work_folder() / "save.ckpt";
-  Model model{state.range(0)};
+  Model model{state.range(0), lent_source(state.range(0))};
   const Checkpoint checkpoint{model};
   AsyncSaver saver{checkpoint};
   saver.write(file, {.mode = mode}).durable();  // from then on the staging memory is there

@@ -1,6 +1,7 @@
 #include "io/source.hpp"
 
 #include "base/checked.hpp"
+#include "base/stream_copy.hpp"
 #include "format/layout.hpp"
 
 #include <ckpt/error.hpp>
@@ -74,9 +75,15 @@ format::ReadAt Source::take_reads() {
   };
 }
 
-void Source::copy(std::uint64_t offset, std::span<std::byte> destination) const {
+void Source::copy(std::uint64_t offset, std::span<std::byte> destination, bool used_next) const {
   if (!mapping_) return file_->read_at(offset, destination);
-  if (!destination.empty()) std::memcpy(destination.data(), mapping_->bytes().data() + offset, destination.size());
+  if (destination.empty()) return;
+  const std::byte* from = mapping_->bytes().data() + offset;
+  if (used_next) {
+    std::memcpy(destination.data(), from, destination.size());
+  } else {
+    base::stream_copy(destination.data(), from, destination.size());
+  }
 }
 
 void Source::prefetch(std::uint64_t offset, std::size_t size) const noexcept {

@@ -47,8 +47,8 @@ class Source {
   /// must not outlive this object.
   format::ReadAt take_reads();
 
-  /// Copies a range that lies within the file.
-  void copy(std::uint64_t offset, std::span<std::byte> destination) const;
+  /// Copies a range that lies within the file; past the cache, unless the copy is `used_next`.
+  void copy(std::uint64_t offset, std::span<std::byte> destination, bool used_next) const;
 
   /// Has the system read what of a mapped range is not in memory; returns at once. A hint.
   void prefetch(std::uint64_t offset, std::size_t size) const noexcept;

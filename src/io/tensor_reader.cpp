@@ -92,7 +92,7 @@ void TensorReader::read_chunk(std::uint32_t chunk, std::span<std::byte> destinat
   const auto target = destination.subspan(std::size_t{chunk} * chunk_size(), at.content);
   if (record_.codec == format::Codec::stored) {
     // What is checked is the copy: the file may change under a mapping, the copy does not.
-    source_.copy(at.offset, target);
+    source_.copy(at.offset, target, verify);
     if (verify) check_sum(chunk, at, target);
     return;
   }

@@ -322,6 +322,73 @@ TEST_CASE("a tensor that is not there is named, and so is the nearest") {
   }
 }
 
+TEST_CASE("many tensors at once are the same as one by one") {
+  const TempDir dir;
+  const auto path = dir / "sample.ckpt";
+  write_sample(path);
+  const auto [mode, verify, threads] = GENERATE(table<ReadMode, Verify, unsigned>({
+      {ReadMode::mmap, Verify::none, 0},
+      {ReadMode::mmap, Verify::lazy, 8},
+      {ReadMode::mmap, Verify::full, 1},
+      {ReadMode::read, Verify::none, 3},
+      {ReadMode::read, Verify::lazy, 0},
+  }));
+  const Reader reader = Reader::open(path, {.mode = mode, .verify = verify, .threads = threads});
+  std::vector<std::size_t> indices;
+  std::vector<Bytes> memory;
+  for (std::size_t i = reader.size(); i-- > 0;) {
+    indices.push_back(i);
+    memory.emplace_back(reader.info(i).size_bytes, std::byte{0xcc});
+  }
+  std::vector<ReadRequest> requests;
+  for (std::size_t i = 0; i < indices.size(); ++i) requests.push_back({indices[i], memory[i]});
+  const std::vector<TensorView> views = reader.tensors(indices);
+  reader.read_into(requests);
+  REQUIRE(views.size() == indices.size());
+  for (std::size_t i = 0; i < indices.size(); ++i) {
+    const TensorView one = reader.tensor(indices[i]);
+    CHECK(views[i].dtype() == one.dtype());
+    CHECK(views[i].shape() == one.shape());
+    CHECK(to_vector(views[i].bytes()) == to_vector(one.bytes()));
+    CHECK(memory[i] == to_vector(one.bytes()));
+  }
+  CHECK(reader.tensors({}).empty());
+  indices.push_back(reader.size());
+  CKPT_CHECK_CODE(ErrorCode::invalid_argument, reader.tensors(indices));
+  Bytes more(requests[0].destination.size() + 1);
+  requests[0].destination = more;
+  CKPT_CHECK_CODE(ErrorCode::invalid_argument, reader.read_into(requests));
+}
+
+TEST_CASE("damage is found by whichever thread meets it") {
+  const TempDir dir;
+  const auto path = dir / "large.ckpt";
+  const Bytes data(std::size_t{20} << 20U, std::byte{7});
+  {
+    Writer writer{path, {.durable = false}};
+    writer.add("a", DType::u8, {static_cast<std::int64_t>(data.size())}, data);
+    writer.add("b", DType::u8, {static_cast<std::int64_t>(data.size())}, data);
+    writer.commit();
+  }
+  Bytes file = read_file(path);
+  const Reader good = Reader::open(path);
+  file[good.info(1).offset + (std::size_t{13} << 20U)] ^= std::byte{1};
+  write_file(path, file);
+  for (const ReadMode mode : kModes) {
+    const Reader reader = Reader::open(path, {.mode = mode, .verify = Verify::lazy, .threads = 4});
+    Bytes memory(2 * data.size());
+    const std::array<std::size_t, 2> indices{0, 1};
+    const std::array<ReadRequest, 2> requests{
+        {{0, std::span{memory}.first(data.size())}, {1, std::span{memory}.last(data.size())}}};
+    CKPT_REQUIRE_ERROR(error, ErrorCode::corrupt, reader.read_into(requests));
+    CHECK(error.details().object == "b");
+    CHECK(contains(error.what(), "chunk 14 of 20"));
+    CKPT_CHECK_CODE(ErrorCode::corrupt, reader.tensors(indices));
+    CKPT_CHECK_CODE(ErrorCode::corrupt, reader.verify_tensor(1));
+    reader.verify_tensor(0);
+  }
+}
+
 TEST_CASE("read_into fills the caller's memory and takes no other size") {
   const TempDir dir;
   const auto path = dir / "sample.ckpt";
