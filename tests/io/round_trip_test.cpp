@@ -9,6 +9,7 @@
 #include <support/temp_dir.hpp>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <chrono>
 #include <complex>
