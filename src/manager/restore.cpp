@@ -88,7 +88,7 @@ void CheckpointManager::Impl::adopt(const Entry& restored) {
   Entry entry = restored;
   manager::Facts spare;
   const double time = now();
-  entry.time = std::min(time, facts_of(entry.file, spare).created.value_or(time));
+  entry.time = std::min(time, facts_of(entry.file, spare).created().value_or(time));
   entries_.push_back(std::move(entry));
   unwritten_ = true;
 }
