@@ -91,9 +91,12 @@ std::vector<std::string> Directory::list() const {
   return names;
 }
 
-std::optional<Directory::Status> Directory::status(const std::string& name) const noexcept {
+std::optional<Directory::Status> Directory::status(const std::string& name) const {
   struct stat status{};
-  if (::fstatat(fd(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return std::nullopt;
+  if (::fstatat(fd(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (errno == ENOENT) return std::nullopt;
+    throw_system_error(errno, "cannot look for", path_ / name);
+  }
   const bool is_file = S_ISREG(status.st_mode);
   return Status{S_ISDIR(status.st_mode), is_file ? static_cast<std::uint64_t>(status.st_size) : 0};
 }

@@ -37,9 +37,10 @@ class Directory {
     bool is_directory = false;
     std::uint64_t bytes = 0;  ///< of a regular file
   };
-  /// Of the name itself where it is a link; nothing when there is no such name.
-  std::optional<Status> status(const std::string& name) const noexcept;
-  bool exists(const std::string& name) const noexcept { return status(name).has_value(); }
+  /// Of the name itself where it is a link; nothing when there is no such name. Throws io when that cannot be told: a
+  /// file must not count as gone because the disk failed.
+  std::optional<Status> status(const std::string& name) const;
+  bool exists(const std::string& name) const { return status(name).has_value(); }
 
   /// False when there was no such file. Throws io.
   bool remove(const std::string& name) const;

@@ -133,7 +133,8 @@ void fill_random(std::span<std::byte> destination) {
   while (!destination.empty()) {
     const ssize_t got = ::getrandom(destination.data(), destination.size(), 0);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw_system_error(errno, "cannot get random bytes", {});
+    // No system gives nothing; better an error than a loop without end.
+    if (got <= 0) throw_system_error(got < 0 ? errno : EIO, "cannot get random bytes", {});
     destination = destination.subspan(static_cast<std::size_t>(got));
   }
 }

@@ -1,0 +1,91 @@
+// The door itself: that faults strike where they should, and that what it tells is true.
+#include "door.hpp"
+#include "os/file.hpp"
+#include "os/replacement_file.hpp"
+
+#include <catch2/catch.hpp>
+#include <support/errors.hpp>
+#include <support/files.hpp>
+#include <support/temp_dir.hpp>
+
+#include <cerrno>
+
+using namespace ckpt;
+using namespace ckpt::test;
+using door::Call;
+using door::Effect;
+
+namespace {
+
+void save(const TempDir& dir) { os::write_file_atomically(dir / "a", to_bytes("hello"), true); }
+
+std::vector<Call> calls_of(const std::vector<door::Event>& events) {
+  std::vector<Call> calls;
+  for (const auto& event : events) calls.push_back(event.call);
+  return calls;
+}
+
+}  // namespace
+
+TEST_CASE("the door records calls with their data") {
+  const TempDir dir;
+  {
+    const door::Guard guard{{}, true};
+    save(dir);
+  }
+  const auto events = door::events();
+  CHECK(door::calls() == events.size());
+  CHECK(door::struck().empty());
+  const auto calls = calls_of(events);
+  const std::vector<Call> wanted{Call::open,   Call::fstatat, Call::getrandom, Call::openat, Call::fcntl, Call::fstat, Call::fstatat,
+                                 Call::pwrite, Call::fsync,   Call::fstat,     Call::renameat, Call::fsync, Call::close, Call::close};
+  CHECK(calls == wanted);
+  for (const auto& event : events) {
+    if (event.call == Call::pwrite) CHECK(event.data == to_bytes("hello"));
+    if (event.call == Call::renameat) CHECK(event.to == "a");
+  }
+  CHECK(read_file(dir / "a") == to_bytes("hello"));
+}
+
+TEST_CASE("the Nth call fails, once or for ever, alone or with all others") {
+  const TempDir dir;
+  const auto fails = [&](const door::Fault& fault) {
+    const door::Guard guard{{fault}};
+    const auto error = error_of([&] { save(dir); });
+    return error ? error->details().system_error : 0;
+  };
+  CHECK(fails({.error = EIO, .only = Call::pwrite}) == EIO);
+  CHECK(calls_of(door::struck()) == std::vector{Call::pwrite});
+  CHECK(fails({.error = EROFS, .nth = 4}) == EROFS);
+  CHECK(calls_of(door::struck()) == std::vector{Call::openat});
+  CHECK(fails({.error = ENOSPC, .nth = 8, .times = door::kForEver, .scope = door::Scope::all}) == ENOSPC);
+  CHECK(calls_of(door::struck()) == std::vector{Call::pwrite, Call::unlinkat, Call::close, Call::close});
+  CHECK(fails({.error = EINTR, .times = 3, .only = Call::pwrite}) == 0);
+  CHECK(door::struck().size() == 3);
+  CHECK(fails({.effect = Effect::fail_after, .error = EIO, .only = Call::renameat}) == EIO);
+  CHECK(read_file(dir / "a") == to_bytes("hello"));
+  CHECK(fails({.error = EIO, .nth = 100}) == 0);
+  CHECK(door::fired(0) == 0);
+}
+
+TEST_CASE("short transfers move as much as they say") {
+  const TempDir dir;
+  for (const Effect effect : {Effect::one, Effect::half}) {
+    const door::Guard guard{{{.effect = effect, .times = door::kForEver, .only = Call::pwrite}}, true};
+    save(dir);
+    std::size_t total = 0;
+    for (const auto& event : door::struck()) total += static_cast<std::size_t>(event.result);
+    CHECK(door::struck().size() >= 3);
+    CHECK(total <= 5);
+    CHECK(read_file(dir / "a") == to_bytes("hello"));
+  }
+  const door::Guard guard{{{.effect = Effect::none, .times = door::kForEver, .only = Call::getrandom}}};
+  CKPT_CHECK_CODE(ErrorCode::io, save(dir));
+}
+
+TEST_CASE("a second fault counts from the first on") {
+  const TempDir dir;
+  const door::Guard guard{{{.error = EIO, .only = Call::pwrite}, {.error = EIO, .only = Call::close}}};
+  CKPT_CHECK_CODE(ErrorCode::io, save(dir));
+  CHECK(calls_of(door::struck()) == std::vector{Call::pwrite, Call::close});
+}

@@ -1,0 +1,382 @@
+// Every system call fails, one after the other, with each errno that the contract names, once and for ever. Afterwards
+// the old checkpoint is there bit by bit, nothing leaks, and another try succeeds.
+#include "sweep.hpp"
+
+#include <ckpt/ckpt.hpp>
+
+#include <support/errors.hpp>
+#include <support/sample.hpp>
+
+#include <memory>
+
+using namespace ckpt;
+using namespace ckpt::test;
+using door::Call;
+using door::Effect;
+using door::Fault;
+namespace fs = std::filesystem;
+
+namespace {
+
+using Survived = std::set<std::string>;
+
+Survived operator+(Survived a, const Survived& b) {
+  a.insert(b.begin(), b.end());
+  return a;
+}
+
+double scalar_in(const fs::path& path) {
+  const TensorView view = Reader::open(path, {.verify = Verify::full}).tensor("v");
+  return view.as<double>()[0];
+}
+
+// Calls that may fail without consequence, and why.
+const Survived kLetGo{"close", "closedir", "munmap"};  // what was to end is over, or is nobody's concern any more
+const Survived kTemporary{
+    "fcntl",    // a file system without locks; direct I/O is for speed
+    "fstat",    // the temporary may be gone: another one is made
+    "fstatat",  // is a directory in the way? The rename would say so; and the same as above
+};
+const Survived kAllocation{"fallocate", "getrlimit"};  // only a full disk is taken seriously
+
+struct Plan {
+  WriterOptions options = {};
+  std::size_t bytes = 3000;
+  bool replaces = true;
+};
+
+void write(const fs::path& path, const Plan& plan, std::uint64_t seed) {
+  WriterOptions options = plan.options;
+  options.uuid.emplace();
+  options.uuid->fill(static_cast<std::byte>(seed));
+  options.created_ns = static_cast<std::int64_t>(seed);
+  Writer writer{path, options};
+  writer.add("a", DType::u8, {100}, random_bytes(100, seed));
+  const Bytes data = random_bytes(4096, seed + 1);
+  writer.begin("b", DType::u8, {static_cast<std::int64_t>(plan.bytes)});
+  for (std::size_t done = 0; done < plan.bytes; done += data.size()) {
+    writer.append(std::span{data}.first(std::min(data.size(), plan.bytes - done)));
+  }
+  writer.end();
+  writer.commit();
+}
+
+// One Writer from its beginning to its commit.
+class Save : public Operation {
+ public:
+  Save(fs::path dir, Plan plan) : dir_{std::move(dir)}, plan_{std::move(plan)} {
+    fs::create_directory(dir_ / "other");
+    write(dir_ / "other" / "new", plan_, 2);
+    new_ = read_file(dir_ / "other" / "new");
+    if (!plan_.replaces) return;
+    write(path(), plan_, 1);
+    old_ = read_file(path());
+  }
+
+  void run() override { write(path(), plan_, 2); }
+
+  std::string judge(const Struck& struck) override {
+    const bool there = fs::exists(path());
+    const bool is_old = there ? read_file(path()) == old_ : !plan_.replaces;
+    const bool is_new = there && read_file(path()) == new_;
+    if (!is_old && !is_new) return "neither old nor new";
+    if (struck.ok() && !is_new) return "it returned and the file is the old one";
+    // Only these can fail after the file appeared.
+    const bool renamed = struck.any(Call::renameat) || struck.any(Call::renameat2) || struck.any(Call::linkat);
+    if (!struck.ok() && is_new && !renamed &&
+        !(struck.any(Call::fsync) && contains(struck.error->what(), "in its place"))) {
+      return "it failed and the file is the new one";
+    }
+    if (!struck.any(Call::unlinkat) && temporaries_in(dir_) != 0) return "a temporary remains";
+    if (is_new && !plan_.replaces) fs::remove(path());
+    run();
+    return read_file(path()) == new_ ? "" : "the next try gave another file";
+  }
+
+ private:
+  fs::path path() const { return dir_ / "a.ckpt"; }
+
+  fs::path dir_;
+  Plan plan_;
+  Bytes old_;
+  Bytes new_;
+};
+
+auto saving(const Plan& plan) {
+  return [plan](const fs::path& dir) { return std::make_unique<Save>(dir, plan); };
+}
+
+// Opens, verifies, looks at every tensor, restores into objects, and lets go of all.
+class Open : public Operation {
+ public:
+  Open(const fs::path& dir, ReaderOptions options) : path_{dir / "a.ckpt"}, options_{options} {
+    Checkpoint{{"v", value_}}.write(path_);
+    before_ = read_file(path_);
+  }
+
+  void run() override {
+    restored_ = 0;
+    const Reader reader = Reader::open(path_, options_);
+    if (!reader.verify().ok()) throw std::runtime_error("a whole file is taken for a damaged one");
+    if (bytes_of(reader.tensor("v")).size() != 40'000) throw std::runtime_error("the wrong tensor");
+    Variable<float> value{Shape{100, 100}};
+    Checkpoint checkpoint{{"v", value}};
+    RestoreOptions restore;
+    restore.mode = options_.mode;
+    checkpoint.read(path_, restore);
+    restored_ = value.values()[9999];
+  }
+
+  std::string judge(const Struck& struck) override {
+    if (struck.ok() && restored_ != 0.5F) return "the wrong value";
+    if (read_file(path_) != before_) return "the file was changed";
+    run();
+    return restored_ == 0.5F ? "" : "the next try gave the wrong value";
+  }
+
+ private:
+  fs::path path_;
+  ReaderOptions options_;
+  Variable<float> value_{Shape{100, 100}, 0.5F};
+  Bytes before_;
+  float restored_ = 0;
+};
+
+auto opening(ReadMode mode, Verify verify) {
+  return [=](const fs::path& dir) {
+    return std::make_unique<Open>(dir, ReaderOptions{.mode = mode, .verify = verify});
+  };
+}
+
+// A program with a manager, from its start to its end.
+struct Program {
+  explicit Program(const fs::path& dir, int keep = 2) : manager{checkpoint, dir, {.max_to_keep = keep}} {}
+  double restore() {
+    manager.restore_or_initialize();
+    return value;
+  }
+  Variable<double> value{0};
+  Checkpoint checkpoint{{"v", value}};
+  CheckpointManager manager;
+};
+
+// Starts, restores, and saves what rotates out an old checkpoint.
+class Manage : public Operation {
+ public:
+  /// `saves` are there before; the first is pinned.
+  Manage(const fs::path& dir, int saves, bool damaged) : dir_{dir / "runs" / "a"}, saves_{saves} {
+    if (saves == 0) return;
+    Program program{dir_};
+    for (int i = 1; i <= saves; ++i) {
+      program.value = i;
+      program.manager.save();
+      if (i == 1) program.manager.pin(1);
+    }
+    program.manager.wait_for_deletions();
+    kept_ = read_file(file(1));
+    best_ = saves;
+    if (!damaged) return;
+    write_file(file(saves), random_bytes(5000, 1));
+    fs::remove(dir_ / "ckpt.state");
+    write_file(dir_ / ".ckpt-7.ckpt.0123456789abcdef.tmp", "x");
+    best_ = saves - 1;
+  }
+
+  void run() override {
+    restored_ = -1;
+    Program program{dir_};
+    restored_ = program.restore();
+    ++program.value;
+    program.manager.save();
+    program.manager.wait_for_deletions();
+  }
+
+  std::string judge(const Struck& struck) override {
+    // A file that cannot be read because the disk fails is passed over like one that is damaged, and said so.
+    const bool passed_over = struck.any_error(EIO) || struck.any(Call::pread);
+    if (struck.ok() && restored_ != best_ && !passed_over) return "restored " + std::to_string(restored_);
+    if (saves_ > 0 && read_file(file(1)) != kept_) return "the pinned checkpoint was touched";
+    Program program{dir_};
+    const double now = program.restore();
+    const bool saved = now == restored_ + 1;
+    if (now != best_ && !saved) return "found " + std::to_string(now);
+    if (struck.ok() && !saved) return "it returned and the checkpoint is not there";
+    if (temporaries_in(dir_) != 0) return "a temporary remains after a new start";
+    program.value = 100;
+    const auto path = *program.manager.save().path;
+    program.manager.wait_for_deletions();
+    if (scalar_in(path) != 100) return "the next save gave another value";
+    const std::size_t files = program.manager.checkpoints().size();
+    return files <= 3 ? "" : "rotation leaves " + std::to_string(files) + " files";
+  }
+
+ private:
+  fs::path file(int number) const { return dir_ / ("ckpt-" + std::to_string(number) + ".ckpt"); }
+
+  fs::path dir_;
+  int saves_;
+  double best_ = 0;
+  double restored_ = -1;
+  Bytes kept_;
+};
+
+auto managing(int saves, bool damaged = false) {
+  return [=](const fs::path& dir) { return std::make_unique<Manage>(dir, saves, damaged); };
+}
+
+// A pin, and taking it back.
+class Pin : public Operation {
+ public:
+  explicit Pin(const fs::path& dir) : dir_{dir}, program_{dir} {
+    program_.value = 1;
+    program_.manager.save();
+  }
+  void run() override {
+    program_.manager.pin(1);
+    program_.manager.unpin(1);
+  }
+  std::string judge(const Struck& struck) override {
+    if (struck.ok() && fs::exists(pin())) return "the pin is still there";
+    if (!struck.any(Call::unlinkat) && temporaries_in(dir_) != 0) return "a temporary remains";
+    program_.manager.pin(1);
+    if (!fs::exists(pin())) return "there is no pin";
+    run();
+    return fs::exists(pin()) ? "the pin is still there after another try" : "";
+  }
+
+ private:
+  fs::path pin() const { return dir_ / "ckpt-1.ckpt.pin"; }
+  fs::path dir_;
+  Program program_;
+};
+
+// Waits for a checkpoint that never comes, then finds one.
+class Watch : public Operation {
+ public:
+  explicit Watch(const fs::path& dir) : dir_{dir} { Program{dir}.manager.save(); }
+  void run() override {
+    const WaitOptions options{.timeout = Seconds{0.002}, .poll_interval = Seconds{0.001}};
+    found_ = wait_for_new_checkpoint(dir_, std::nullopt, options);
+    found_again_ = wait_for_new_checkpoint(dir_, found_, options);
+  }
+  std::string judge(const Struck& struck) override {
+    if (struck.ok() && (!found_ || found_again_)) return "the wrong checkpoint";
+    run();
+    return found_ && !found_again_ ? "" : "the next try finds the wrong checkpoint";
+  }
+
+ private:
+  fs::path dir_;
+  std::optional<fs::path> found_;
+  std::optional<fs::path> found_again_;
+};
+
+// Saves in the background, copying first.
+class Async : public Operation {
+ public:
+  explicit Async(const fs::path& dir) : path_{dir / "a.ckpt"} { checkpoint_.write(path_); }
+  void run() override {
+    value_ = 2;
+    AsyncSaver saver{checkpoint_};
+    saver.write(path_).durable();
+  }
+  std::string judge(const Struck& struck) override {
+    const double now = scalar_in(path_);
+    if (now != 1 && now != 2) return "neither old nor new";
+    if (struck.ok() && now != 2) return "it returned and the file is the old one";
+    run();
+    return scalar_in(path_) == 2 ? "" : "the next try gave another value";
+  }
+
+ private:
+  fs::path path_;
+  Variable<double> value_{1};
+  Checkpoint checkpoint_{{"v", value_}};
+};
+
+struct QuietLog {
+  QuietLog() {
+    set_log_callback([](LogLevel, std::string_view) {});
+  }
+  ~QuietLog() { set_log_callback({}); }
+  QuietLog(const QuietLog&) = delete;
+  QuietLog& operator=(const QuietLog&) = delete;
+};
+
+// A large file is slow to write: fewer kinds of faults, at every call all the same.
+std::vector<Fault> few_faults() {
+  return {{Effect::fail, ENOSPC}, {Effect::fail, EIO, 1, door::kForEver}, {Effect::fail, EINTR},
+          {Effect::fail, EINVAL}, {Effect::none},                        {Effect::one},
+          {Effect::half}};
+}
+
+}  // namespace
+
+TEST_CASE("the Nth call of a save fails") {
+  Plan plan;
+  const auto common = kLetGo + kTemporary;
+  SECTION("that replaces") {
+    plan.options.expected_bytes = 3000;
+    const Sweep sweep = strike_all("save, replacing", saving(plan));
+    CHECK(sweep.survived == Survived{"close", "fcntl", "fstat", "fstatat", "fallocate", "getrlimit", "unlinkat"});
+  }
+  SECTION("under a new name") {
+    plan.replaces = false;
+    plan.options.replace = false;
+    const Sweep sweep = strike_all("save, new name", saving(plan));
+    CHECK(sweep.survived == Survived{"close", "fcntl", "fstat", "fstatat", "unlinkat"});
+  }
+  SECTION("under a new name, where the file system can only link") {
+    plan.replaces = false;
+    plan.options.replace = false;
+    const Fault refused{.error = EINVAL, .only = Call::renameat2};
+    const Sweep sweep = strike_all("save, hard link", saving(plan), all_faults(), {refused});
+    CHECK(sweep.survived == Survived{"close", "unlinkat"});
+  }
+  SECTION("that is not durable") {
+    plan.options.durable = false;
+    plan.bytes = 600'000;
+    const Sweep sweep = strike_all("save, not durable", saving(plan), few_faults());
+    CHECK(sweep.survived == Survived{"close", "fcntl", "fstat", "fstatat", "dup", "unlinkat"});
+  }
+  SECTION("past the page cache") {
+    plan.bytes = 9U << 20U;
+    const Sweep sweep = strike_all("save, direct", saving(plan), few_faults());
+    CHECK(sweep.survived ==
+          Survived{"close", "fcntl", "fstat", "fstatat", "fallocate", "getrlimit", "pwrite", "start_thread"});
+  }
+  SECTION("past the page cache, which is refused") {
+    plan.bytes = 9U << 20U;
+    const Fault refused{.error = EINVAL, .only = Call::pwrite};
+    const Sweep sweep = strike_all("save, direct I/O refused", saving(plan), few_faults(), {refused});
+    CHECK(sweep.survived == Survived{"close", "fcntl", "fstat", "sync_file_range"});
+  }
+}
+
+TEST_CASE("the Nth call of opening, verifying and binding fails") {
+  CHECK(strike_all("open, mapped", opening(ReadMode::mmap, Verify::lazy)).survived == Survived{"close", "munmap"});
+  CHECK(strike_all("open, read", opening(ReadMode::read, Verify::full)).survived == Survived{"close"});
+  CHECK(strike_all("open, automatic", opening(ReadMode::automatic, Verify::none)).survived == Survived{"close", "munmap", "fstatfs"});
+}
+
+TEST_CASE("the Nth call of a manager fails") {
+  const QuietLog quiet;
+  CHECK(strike_all("manager, first start", managing(0)).survived == Survived{});
+  CHECK(strike_all("manager, rotation", managing(4)).survived == Survived{});
+  CHECK(strike_all("manager, recovery", managing(3, true)).survived == Survived{});
+  CHECK(strike_all("pin", [](const fs::path& dir) { return std::make_unique<Pin>(dir); }).survived == Survived{});
+}
+
+TEST_CASE("the Nth call of waiting for a checkpoint fails") {
+  CHECK(strike_all("watch", [](const fs::path& dir) { return std::make_unique<Watch>(dir); }).survived == Survived{});
+}
+
+TEST_CASE("the Nth call of a save in the background fails") {
+  const QuietLog quiet;
+  CHECK(strike_all("save in the background", [](const fs::path& dir) { return std::make_unique<Async>(dir); }).survived == Survived{});
+}
+
+TEST_CASE("how many places were struck") {
+  std::cout << door::struck_sites() << " places in the program had calls that failed\n";
+  CHECK(door::struck_sites() >= 50);
+}
