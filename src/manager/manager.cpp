@@ -10,8 +10,10 @@
 #include <ckpt/manager.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cmath>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -52,11 +54,14 @@ std::shared_ptr<graph::CheckpointState> state_of(const Checkpoint& checkpoint) {
 
 // Another process may have made the directory and been killed before it made that durable.
 void make_entry_durable(const os::Directory& directory) {
+  std::optional<os::Directory> parent;
   try {
-    os::Directory::open(os::parent_of(directory.path())).sync();
+    parent = os::Directory::open(os::parent_of(directory.path()));
   } catch (const Error& error) {  // a parent that may not be opened was not made by this library
+    if (error.details().system_error != EACCES) throw;
     base::log(LogLevel::info, error.what());
   }
+  if (parent) parent->sync();
 }
 
 }  // namespace

@@ -28,12 +28,12 @@ std::string name_in(const std::filesystem::path& path) {
   return name;
 }
 
-// Whether the name still leads to the open file.
-bool is_there(int fd, int directory, const std::string& name) noexcept {
+// Whether the name still leads to the open file: 0 if so, ENOENT if not, or the errno that keeps it from being told.
+int look_for(int fd, int directory, const std::string& name) noexcept {
   struct stat file{};
   struct stat entry{};
-  return ::fstat(fd, &file) == 0 && ::fstatat(directory, name.c_str(), &entry, AT_SYMLINK_NOFOLLOW) == 0 &&
-         file.st_ino == entry.st_ino && file.st_dev == entry.st_dev;
+  if (::fstat(fd, &file) != 0 || ::fstatat(directory, name.c_str(), &entry, AT_SYMLINK_NOFOLLOW) != 0) return errno;
+  return file.st_ino == entry.st_ino && file.st_dev == entry.st_dev ? 0 : ENOENT;
 }
 
 // How far a file may grow; beyond, the kernel would send a signal.
@@ -79,7 +79,9 @@ void ReplacementFile::create_temporary() {
       throw_system_error(error, "cannot create a temporary file for it", path_);
     }
     const bool taken = try_lock(file_.get()) == LockResult::taken;
-    if (!taken && is_there(file_.get(), directory_.fd(), temporary_)) return;
+    const int error = taken ? ENOENT : look_for(file_.get(), directory_.fd(), temporary_);
+    if (error == 0) return;
+    if (error != ENOENT) fail(error, "cannot look at the temporary file for it");
     ::unlinkat(directory_.fd(), temporary_.c_str(), 0);
   }
   throw Error{ErrorCode::io,

@@ -1,0 +1,327 @@
+// The power is lost at every moment of a save, of a rotation and of a pin, and the disk holds whatever disk_model.hpp
+// says that it may. Each of these states gives the old checkpoint or the new one, whole, and the new one alone after
+// the call had returned.
+#include "codec/xxh3.hpp"
+#include "disk_model.hpp"
+#include "sweep.hpp"
+
+#include <ckpt/ckpt.hpp>
+
+#include <support/errors.hpp>
+#include <support/sample.hpp>
+#include <sys/mman.h>
+
+#include <functional>
+#include <iostream>
+#include <unordered_map>
+
+using namespace ckpt;
+using namespace ckpt::test;
+using door::Call;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::uint64_t kMostPerCut = 60'000;
+constexpr const char* kReturned = "returned";
+
+std::uint64_t all_states = 0;
+
+void write(const fs::path& path, std::uint64_t seed, WriterOptions options, std::size_t bytes = 6000) {
+  options.uuid.emplace();
+  options.uuid->fill(static_cast<std::byte>(seed));
+  options.created_ns = static_cast<std::int64_t>(seed);
+  Writer writer{path, options};
+  const Bytes data = random_bytes(bytes, seed);
+  writer.add("a", DType::u8, {static_cast<std::int64_t>(bytes)}, data);
+  writer.commit();
+}
+
+// Replays `events` and looks at all states after each of them. `judge(state, returned)` says what is wrong; `returned`
+// counts the marks before.
+void cut_everywhere(const std::string& name, DiskModel model, const std::vector<door::Event>& events,
+                    const std::function<std::string(const DiskModel::State&, int)>& judge) {
+  std::uint64_t states = 0;
+  int cuts = 0;
+  int returned = 0;
+  std::string wrong;
+  const auto look = [&](const DiskModel::State& state) {
+    if (wrong.empty()) wrong = judge(state, returned);
+  };
+  for (const door::Event& event : events) {
+    const bool is_mark = event.call == Call::getpid;
+    if (is_mark && event.name == kReturned) ++returned;
+    if (!model.apply(event) && !is_mark) continue;
+    ++cuts;
+    states += model.for_each_state(kMostPerCut, look);
+    if (wrong.empty()) continue;
+    std::cout << name << ", cut " << cuts << ": " << wrong << '\n';
+    INFO(name << ", cut " << cuts << " after " << to_string(event.call) << " " << event.name << ", " << returned
+              << " calls had returned");
+    REQUIRE(wrong == "");
+  }
+  all_states += states;
+  std::cout << name << ": " << states << " states after " << cuts << " cuts\n";
+}
+
+std::vector<door::Event> record(const std::function<void()>& action, const std::vector<door::Fault>& faults = {}) {
+  {
+    const door::Guard guard{faults, true};
+    action();
+  }
+  return door::events();
+}
+
+// A file in memory, opened by the public way: whether it is whole.
+bool is_whole(const Bytes& bytes) {
+  const int fd = ::memfd_create("ckpt", MFD_CLOEXEC);
+  if (fd < 0) throw std::runtime_error("memfd_create");
+  const bool stored = ::write(fd, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size());
+  bool whole = false;
+  try {
+    whole = Reader::open("/proc/self/fd/" + std::to_string(fd), {.mode = ReadMode::read}).verify({.threads = 1}).ok();
+  } catch (const Error&) {
+  }
+  ::close(fd);
+  if (!stored) throw std::runtime_error("write");
+  return whole;
+}
+
+struct OldAndNew {
+  explicit OldAndNew(const TempDir& dir, const WriterOptions& options = {}) {
+    fs::create_directory(dir / "other");
+    WriterOptions plain = options;
+    plain.replace = true;
+    for (std::uint64_t seed : {1U, 2U}) write(dir / "other" / std::to_string(seed), seed, plain);
+    old_bytes = read_file(dir / "other" / "1");
+    new_bytes = read_file(dir / "other" / "2");
+    old_hash = codec::xxh3(old_bytes);
+    new_hash = codec::xxh3(new_bytes);
+    fs::remove_all(dir / "other");
+    REQUIRE(is_whole(old_bytes));
+    REQUIRE(is_whole(new_bytes));
+  }
+  Bytes old_bytes;
+  Bytes new_bytes;
+  std::uint64_t old_hash = 0;
+  std::uint64_t new_hash = 0;
+};
+
+void lose_power_in_a_save(const std::string& name, bool replaces, const WriterOptions& options,
+                          const std::vector<door::Fault>& faults = {}) {
+  const TempDir dir{memory_dir()};
+  const OldAndNew both{dir, options};
+  const fs::path path = dir / "a.ckpt";
+  if (replaces) write_file(path, both.old_bytes);
+  const DiskModel model{dir.path()};
+  const auto events = record(
+      [&] {
+        write(path, 2, options);
+        door::mark(kReturned);
+      },
+      faults);
+  cut_everywhere(name, model, events, [&](const DiskModel::State& state, int returned) -> std::string {
+    const auto found = state.find(path.native());
+    if (found == state.end()) return replaces || returned > 0 ? "there is no file" : "";
+    if (found->second.hash == both.new_hash) return "";
+    if (returned > 0) return "it had returned, and the file is not the new one";
+    return replaces && found->second.hash == both.old_hash ? "" : "the file is neither old nor new";
+  });
+}
+
+// A directory with a manager in it, as it would be found.
+class Recovery {
+ public:
+  /// The value that a new program restores: 0 when there is no checkpoint, -1 when it fails.
+  double operator()(const fs::path& directory, const DiskModel::State& state) {
+    const std::uint64_t key = key_of(directory, state);
+    if (const auto found = known_.find(key); found != known_.end()) return found->second;
+    return known_[key] = look(directory, state);
+  }
+  std::size_t distinct() const { return known_.size(); }
+
+ private:
+  // Nobody reads a temporary file; the test below looks.
+  static std::uint64_t key_of(const fs::path& directory, const DiskModel::State& state) {
+    std::uint64_t key = 0;
+    for (const auto& [path, content] : state) {
+      if (!path.starts_with(directory.native())) continue;
+      const std::uint64_t name = codec::xxh3(std::as_bytes(std::span{path}));
+      key += (name ^ (path.ends_with(".tmp") ? 1 : content.hash)) * 0x9e3779b97f4a7c15U;
+    }
+    return key;
+  }
+
+  static double look(const fs::path& directory, const DiskModel::State& state) {
+    const TempDir dir{memory_dir()};
+    for (const auto& [path, content] : state) {
+      if (path.starts_with(directory.native()) && content.bytes != nullptr) {
+        write_file(dir / fs::path{path}.filename(), *content.bytes);
+      }
+    }
+    Variable<double> value{0};
+    Checkpoint checkpoint{{"v", value}};
+    try {
+      CheckpointManager manager{checkpoint, dir.path(), {.max_to_keep = 2}};
+      manager.restore_or_initialize();
+      const double found = value;
+      // And it goes on from there.
+      value = 1000;
+      manager.save();
+      if (temporaries_in(dir.path()) != 0) return -1;
+      return found;
+    } catch (const Error&) {
+      return -1;
+    }
+  }
+
+  std::unordered_map<std::uint64_t, double> known_;
+};
+
+struct QuietLog {
+  QuietLog() {
+    set_log_callback([](LogLevel, std::string_view) {});
+  }
+  ~QuietLog() { set_log_callback({}); }
+  QuietLog(const QuietLog&) = delete;
+  QuietLog& operator=(const QuietLog&) = delete;
+};
+
+// A program that saves some times, with two checkpoints kept.
+void lose_power_in_a_run(const std::string& name, const fs::path& root, const fs::path& directory, bool entry_is_lost) {
+  const QuietLog quiet;
+  DiskModel model{root};
+  if (entry_is_lost) model.forget_entry(directory);
+  std::vector<std::string> removed;  // with the number of calls that had returned then
+  std::vector<int> removed_at;
+  const auto events = record([&] {
+    Variable<double> value{0};
+    Checkpoint checkpoint{{"v", value}};
+    CheckpointManager manager{checkpoint, directory, {.max_to_keep = 2}};
+    for (int i = 1; i <= 4; ++i) {
+      value = i;
+      const SaveResult result = manager.save();
+      door::mark(kReturned);
+      manager.wait_for_deletions();
+      door::mark("removed");
+      for (const auto& path : result.deleted) {
+        removed.push_back((directory / path.filename()).native());
+        removed_at.push_back(i);
+      }
+    }
+  });
+  REQUIRE(removed.size() == 2);
+  // A removal is durable when the next save has returned: by then its sync is long over.
+  Recovery recover;
+  cut_everywhere(name, model, events, [&](const DiskModel::State& state, int returned) -> std::string {
+    const double value = recover(directory, state);
+    if (value < returned || value > returned + 1) return "restores " + std::to_string(value);
+    for (std::size_t i = 0; i < removed.size(); ++i) {
+      if (returned > removed_at[i] && state.contains(removed[i])) return removed[i] + " came back";
+    }
+    return "";
+  });
+  std::cout << "  " << recover.distinct() << " of them differ in what is read\n";
+}
+
+}  // namespace
+
+TEST_CASE("the power is lost in a save") {
+  lose_power_in_a_save("a save that replaces", true, {});
+  WriterOptions allocated;
+  allocated.expected_bytes = 8000;
+  lose_power_in_a_save("a save that allocates ahead", true, allocated);
+  WriterOptions exclusive;
+  exclusive.replace = false;
+  lose_power_in_a_save("a save under a new name", false, exclusive);
+  lose_power_in_a_save("a save under a new name, by a hard link", false, exclusive,
+                       {{.error = EINVAL, .only = Call::renameat2}});
+}
+
+TEST_CASE("the power is lost in the run of a manager") {
+  {
+    const TempDir dir{memory_dir()};
+    lose_power_in_a_run("a manager in new directories", dir.path(), dir / "runs" / "a", false);
+  }
+  const TempDir dir{memory_dir()};
+  fs::create_directory(dir / "a");
+  lose_power_in_a_run("a manager in a directory that a killed process made", dir.path(), dir / "a", true);
+}
+
+TEST_CASE("the power is lost when a checkpoint is pinned and unpinned") {
+  const QuietLog quiet;
+  const TempDir dir{memory_dir()};
+  Variable<double> value{1};
+  Checkpoint checkpoint{{"v", value}};
+  CheckpointManager manager{checkpoint, dir.path()};
+  manager.save();
+  const DiskModel model{dir.path()};
+  const auto events = record([&] {
+    manager.pin(1);
+    door::mark(kReturned);
+    manager.unpin(1);
+    door::mark(kReturned);
+  });
+  const std::string pin = (dir / "ckpt-1.ckpt.pin").native();
+  int phase = 0;
+  cut_everywhere("a pin", model, events, [&](const DiskModel::State& state, int returned) -> std::string {
+    phase = returned;
+    if (!state.contains((dir / "ckpt-1.ckpt").native())) return "the checkpoint is lost";
+    if (returned == 2 && state.contains(pin)) return "the pin came back";
+    return "";
+  });
+  CHECK(phase == 2);
+}
+
+TEST_CASE("the power is lost between pin and unpin") {
+  const QuietLog quiet;
+  const TempDir dir{memory_dir()};
+  Variable<double> value{1};
+  Checkpoint checkpoint{{"v", value}};
+  CheckpointManager manager{checkpoint, dir.path()};
+  manager.save();
+  const DiskModel model{dir.path()};
+  const auto events = record([&] {
+    manager.pin(1);
+    door::mark(kReturned);
+  });
+  const std::string pin = (dir / "ckpt-1.ckpt.pin").native();
+  cut_everywhere("a pin alone", model, events, [&](const DiskModel::State& state, int returned) -> std::string {
+    return returned == 1 && !state.contains(pin) ? "the pin is lost" : "";
+  });
+}
+
+TEST_CASE("without fsync the power may cost the new file, and what is not whole is refused") {
+  const TempDir dir{memory_dir()};
+  WriterOptions options;
+  options.durable = false;
+  const OldAndNew both{dir, options};
+  const fs::path path = dir / "a.ckpt";
+  write_file(path, both.old_bytes);
+  const DiskModel model{dir.path()};
+  const auto events = record([&] {
+    write(path, 2, options);
+    door::mark(kReturned);
+  });
+  std::unordered_map<std::uint64_t, bool> known;
+  std::size_t refused = 0;
+  cut_everywhere("a save that is not durable", model, events, [&](const DiskModel::State& state, int) -> std::string {
+    const auto found = state.find(path.native());
+    if (found == state.end()) return "there is no file";
+    const std::uint64_t hash = found->second.hash;
+    if (hash == both.old_hash || hash == both.new_hash) return "";
+    const auto [entry, is_new] = known.try_emplace(hash, false);
+    if (is_new) {
+      entry->second = is_whole(*found->second.bytes);
+      if (!entry->second) ++refused;
+    }
+    return entry->second ? "a mixture of two files is taken for a whole one" : "";
+  });
+  std::cout << "  " << refused << " mixtures and torn files, all of them refused\n";
+  CHECK(refused > 5000);
+}
+
+TEST_CASE("states in all") {
+  std::cout << all_states << " states in all\n";
+  CHECK(all_states >= 1'000'000);
+}
