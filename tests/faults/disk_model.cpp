@@ -10,6 +10,7 @@
 #include <random>
 #include <set>
 #include <span>
+#include <stdexcept>
 
 namespace ckpt::test {
 namespace {
@@ -40,8 +41,10 @@ void DiskModel::forget_entry(const std::filesystem::path& directory) {
 }
 
 std::string DiskModel::path_of(const door::Event& event, const std::string& name) const {
+  if (name.starts_with('/')) return name;
   const auto found = directories_.find(event.fd);
-  return found == directories_.end() || name.starts_with('/') ? name : found->second + "/" + name;
+  if (found == directories_.end()) throw std::logic_error("a directory that was opened before the recording");
+  return found->second + "/" + name;
 }
 
 int DiskModel::current(const std::string& path) const {
@@ -59,7 +62,7 @@ void DiskModel::change(int inode, std::uint64_t offset, const Bytes& data, std::
   Inode& file = inodes_.at(static_cast<std::size_t>(inode));
   file.size = size;
   file.pending.push_back({offset, data, size});
-  file.variants.clear();
+  file.variants = {};
 }
 
 bool DiskModel::sync(int fd) {
@@ -71,11 +74,11 @@ bool DiskModel::sync(int fd) {
       inode.durable.resize(change.size);
     }
     inode.pending.clear();
-    inode.variants.clear();
+    inode.variants = {};
     return true;
   }
   const auto directory = directories_.find(fd);
-  if (directory == directories_.end()) return false;
+  if (directory == directories_.end()) throw std::logic_error("a file that was opened before the recording");
   for (auto& [path, name] : names_) {
     if (std::filesystem::path{path}.parent_path() == directory->second) name.versions = {name.versions.back()};
   }
@@ -200,62 +203,76 @@ void DiskModel::work_out(Inode& inode, std::uint64_t most) const {
     }
   }
   // A file that grew in pages whose bytes never came would be the same again: large files need fewer mixtures.
-  const std::uint64_t room = std::min<std::uint64_t>(most, (std::uint64_t{64} << 20U) / last.size());
+  const std::uint64_t room = std::min<std::uint64_t>(most, (std::uint64_t{192} << 20U) / last.size());
   std::mt19937_64 random{last.size()};
   const bool exhaustive = sectors < 63 && (std::uint64_t{1} << sectors) <= room;
-  const std::uint64_t masks = exhaustive ? std::uint64_t{1} << sectors : room;
-  for (std::uint64_t k = 0; k < masks && inode.variants.size() < room; ++k) {
+  const std::uint64_t masks = exhaustive ? std::uint64_t{1} << sectors : room / 2;
+  for (std::uint64_t k = 0; k < masks; ++k) {
     const std::uint64_t mask = exhaustive ? k : random();
-    mix((k & 1U) != 0 || exhaustive ? before : zeros, [&](std::size_t i) { return ((mask >> (i % 64)) & 1U) != 0; },
-        kSector);
+    for (const Bytes* other : std::initializer_list<const Bytes*>{&before, &zeros}) {
+      mix(*other, [&](std::size_t i) { return ((mask >> (i % 64)) & 1U) != 0; }, kSector);
+    }
   }
 }
 
 std::uint64_t DiskModel::for_each_state(std::uint64_t most, const std::function<void(const State&)>& look) {
+  // One wheel for each thing that can be chosen; those of the files turn fastest.
   struct Wheel {
     std::size_t positions;
     std::size_t at = 0;
   };
   std::vector<Wheel> wheels;
-  std::vector<std::pair<const std::string*, const Name*>> names;
-  for (const auto& [path, name] : names_) {
-    names.emplace_back(&path, &name);
-    wheels.push_back({name.versions.size()});
-  }
-  const std::size_t first_file = wheels.size();
   for (Inode& inode : inodes_) {
     if (inode.variants.empty()) work_out(inode, most / 4);
     wheels.push_back({inode.variants.size()});
   }
+  const std::size_t files = wheels.size();
+  struct Entry {
+    const std::string* path;
+    const std::string parent;
+    const Name* name;
+  };
+  std::vector<Entry> entries;
+  for (const auto& [path, name] : names_) {
+    entries.push_back({&path, std::filesystem::path{path}.parent_path().native(), &name});
+    wheels.push_back({name.versions.size()});
+  }
+  State state;
+  std::vector<std::pair<Content*, std::size_t>> contents;
+  const auto choose_names = [&] {
+    state.clear();
+    contents.clear();
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+      const int inode = entries[i].name->versions[wheels[files + i].at];
+      const bool lost = names_.contains(entries[i].parent) && !state.contains(entries[i].parent);
+      if (inode == kNone || lost) continue;
+      Content& content = state[*entries[i].path];
+      if (inode != kDirectory) contents.emplace_back(&content, static_cast<std::size_t>(inode));
+    }
+  };
+  const auto choose_bytes = [&] {
+    for (const auto& [content, file] : contents) {
+      const auto& [bytes, hash] = inodes_[file].variants[wheels[file].at];
+      *content = {&bytes, hash};
+    }
+  };
   double product = 1;
   for (const Wheel& wheel : wheels) product *= static_cast<double>(wheel.positions);
   const bool all = product <= static_cast<double>(most);
   std::mt19937_64 random{wheels.size()};
-  std::uint64_t count = 0;
-  State state;
-  while (true) {
-    state.clear();
-    for (std::size_t i = 0; i < names.size(); ++i) {
-      const int inode = names[i].second->versions[wheels[i].at];
-      if (inode == kNone) continue;
-      const auto parent = std::filesystem::path{*names[i].first}.parent_path().native();
-      if (names_.contains(parent) && !state.contains(parent)) continue;  // its directory is lost
-      Content& content = state[*names[i].first];
-      if (inode == kDirectory) continue;
-      const auto file = static_cast<std::size_t>(inode);
-      const auto& [bytes, hash] = inodes_[file].variants[wheels[first_file + file].at];
-      content = {&bytes, hash};
-    }
+  choose_names();
+  for (std::uint64_t count = 1;; ++count) {
+    choose_bytes();
     look(state);
-    ++count;
+    if (!all && count >= most) return count;
+    std::size_t turned = 0;
     if (all) {
-      std::size_t i = 0;
-      while (i < wheels.size() && ++wheels[i].at == wheels[i].positions) wheels[i++].at = 0;
-      if (i == wheels.size()) return count;
+      while (turned < wheels.size() && ++wheels[turned].at == wheels[turned].positions) wheels[turned++].at = 0;
+      if (turned == wheels.size()) return count;
     } else {
-      if (count >= most) return count;
       for (Wheel& wheel : wheels) wheel.at = random() % wheel.positions;
     }
+    if (!all || turned >= files) choose_names();
   }
 }
 
