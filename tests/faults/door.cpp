@@ -226,8 +226,8 @@ int __wrap_fcntl64(int fd, int command, ...) {
 
 int __real_stat64(const char*, struct stat*);
 int __wrap_stat64(const char* path, struct stat* status) {
-  return static_cast<int>(pass({.call = Call::stat, .name = text(path)}, SITE,
-                               [&](std::size_t) { return __real_stat64(path, status); }));
+  return static_cast<int>(
+      pass({.call = Call::stat, .name = text(path)}, SITE, [&](std::size_t) { return __real_stat64(path, status); }));
 }
 
 int __real_fstat64(int, struct stat*);
@@ -299,9 +299,10 @@ int __wrap_sync_file_range(int fd, off64_t offset, off64_t size, unsigned flags)
 
 void* __real_mmap64(void*, size_t, int, int, int, off_t);
 void* __wrap_mmap64(void* where, size_t size, int protection, int flags, int fd, off_t offset) {
-  void* const result = reinterpret_cast<void*>(pass({.call = Call::mmap, .fd = fd, .flags = flags}, SITE, [&](std::size_t) {
-    return reinterpret_cast<std::int64_t>(__real_mmap64(where, size, protection, flags, fd, offset));
-  }));
+  void* const result =
+      reinterpret_cast<void*>(pass({.call = Call::mmap, .fd = fd, .flags = flags}, SITE, [&](std::size_t) {
+        return reinterpret_cast<std::int64_t>(__real_mmap64(where, size, protection, flags, fd, offset));
+      }));
   if (result != MAP_FAILED) ++mappings;
   return result;
 }
@@ -309,8 +310,7 @@ void* __wrap_mmap64(void* where, size_t size, int protection, int flags, int fd,
 int __real_munmap(void*, size_t);
 int __wrap_munmap(void* where, size_t size) {
   --mappings;
-  return static_cast<int>(
-      pass({.call = Call::munmap}, SITE, [&](std::size_t) { return __real_munmap(where, size); }));
+  return static_cast<int>(pass({.call = Call::munmap}, SITE, [&](std::size_t) { return __real_munmap(where, size); }));
 }
 
 int __real_madvise(void*, size_t, int);
@@ -365,8 +365,7 @@ struct dirent* __wrap_readdir64(DIR* stream) {
 
 int __real_closedir(DIR*);
 int __wrap_closedir(DIR* stream) {
-  return static_cast<int>(
-      pass({.call = Call::closedir}, SITE, [&](std::size_t) { return __real_closedir(stream); }));
+  return static_cast<int>(pass({.call = Call::closedir}, SITE, [&](std::size_t) { return __real_closedir(stream); }));
 }
 
 ssize_t __real_getrandom(void*, size_t, unsigned);
@@ -413,11 +412,11 @@ int __wrap_sigaction(int signal, const struct sigaction* action, struct sigactio
 // std::thread's way to a new thread, in the library too.
 void __real__ZNSt6thread15_M_start_threadESt10unique_ptrINS_6_StateESt14default_deleteIS1_EEPFvvE(void*, void*, void*);
 void __wrap__ZNSt6thread15_M_start_threadESt10unique_ptrINS_6_StateESt14default_deleteIS1_EEPFvvE(void* thread,
-                                                                                                void* state,
-                                                                                                void* depends) {
+                                                                                                  void* state,
+                                                                                                  void* depends) {
   const auto result = pass({.call = Call::start_thread}, SITE, [&](std::size_t) {
     __real__ZNSt6thread15_M_start_threadESt10unique_ptrINS_6_StateESt14default_deleteIS1_EEPFvvE(thread, state,
-                                                                                                depends);
+                                                                                                 depends);
     return 0;
   });
   if (result != 0) throw std::system_error{errno, std::system_category(), "no more threads"};

@@ -14,11 +14,12 @@
 
 namespace ckpt::test::door {
 
-#define CKPT_DOOR_CALLS(X)                                                                                          \
-  X(open) X(openat) X(close) X(dup) X(fcntl) X(stat) X(fstat) X(fstatat) X(fstatfs) X(read) X(pread) X(pwrite)      \
-  X(fsync) X(fallocate) X(ftruncate) X(sync_file_range) X(mmap) X(munmap) X(madvise) X(mkdir) X(unlinkat)           \
-  X(renameat) X(renameat2) X(linkat) X(fdopendir) X(readdir) X(closedir) X(getrandom) X(getrlimit) X(getpid) X(poll) \
-  X(inotify_init1) X(inotify_add_watch) X(sigaction) X(start_thread)
+#define CKPT_DOOR_CALLS(X)                                                                                       \
+  X(open)                                                                                                        \
+  X(openat) X(close) X(dup) X(fcntl) X(stat) X(fstat) X(fstatat) X(fstatfs) X(read) X(pread) X(pwrite) X(fsync)  \
+      X(fallocate) X(ftruncate) X(sync_file_range) X(mmap) X(munmap) X(madvise) X(mkdir) X(unlinkat) X(renameat) \
+          X(renameat2) X(linkat) X(fdopendir) X(readdir) X(closedir) X(getrandom) X(getrlimit) X(getpid) X(poll) \
+              X(inotify_init1) X(inotify_add_watch) X(sigaction) X(start_thread)
 
 enum class Call : std::uint8_t {
 #define CKPT_DOOR_NAME(name) name,
@@ -77,16 +78,16 @@ class Guard {
 };
 
 /// About the last Guard, or the present one.
-std::vector<Event> events();              ///< of a Guard that records
-std::vector<Event> struck();              ///< the calls that were made to fail, in order
-std::uint64_t calls();                    ///< how many there were
-std::uint64_t fired(std::size_t fault);   ///< how often that fault has struck
+std::vector<Event> events();             ///< of a Guard that records
+std::vector<Event> struck();             ///< the calls that were made to fail, in order
+std::uint64_t calls();                   ///< how many there were
+std::uint64_t fired(std::size_t fault);  ///< how often that fault has struck
 
 /// A mark of the test's own among the events.
 void mark(std::string text);
 
 /// Since the program began.
-std::int64_t live_mappings();             ///< mmap less munmap
-std::size_t struck_sites();               ///< places in the program whose calls were made to fail
+std::int64_t live_mappings();  ///< mmap less munmap
+std::size_t struck_sites();    ///< places in the program whose calls were made to fail
 
 }  // namespace ckpt::test::door

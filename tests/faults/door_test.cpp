@@ -1,5 +1,6 @@
 // The door itself: that faults strike where they should, and that what it tells is true.
 #include "door.hpp"
+
 #include "os/file.hpp"
 #include "os/replacement_file.hpp"
 
@@ -37,8 +38,9 @@ TEST_CASE("the door records calls with their data") {
   CHECK(door::calls() == events.size());
   CHECK(door::struck().empty());
   const auto calls = calls_of(events);
-  const std::vector<Call> wanted{Call::open,   Call::fstatat, Call::getrandom, Call::openat, Call::fcntl, Call::fstat, Call::fstatat,
-                                 Call::pwrite, Call::fsync,   Call::fstat,     Call::renameat, Call::fsync, Call::close, Call::close};
+  const std::vector<Call> wanted{Call::open,     Call::fstatat, Call::getrandom, Call::openat, Call::fcntl,
+                                 Call::fstat,    Call::fstatat, Call::pwrite,    Call::fsync,  Call::fstat,
+                                 Call::renameat, Call::fsync,   Call::close,     Call::close};
   CHECK(calls == wanted);
   for (const auto& event : events) {
     if (event.call == Call::pwrite) CHECK(event.data == to_bytes("hello"));

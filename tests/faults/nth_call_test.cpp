@@ -30,7 +30,8 @@ namespace {
 //   pwrite                    EINVAL: refused for direct I/O alone
 //   fsync                     EINVAL: the file system has nothing to make durable in a directory; after removals, a
 //                             line in the log
-//   open, fstat, pread        of a damaged disk (EIO): a manager passes over that file and says so; the directory above,
+//   open, fstat, pread        of a damaged disk (EIO): a manager passes over that file and says so; the directory
+//   above,
 //                             where it may not be opened (EACCES)
 //   unlinkat                  what is not removed now is removed later
 //   inotify_*, poll           what is not told is looked for
@@ -105,9 +106,8 @@ class Save : public Operation {
 auto saving(const Plan& plan) {
   const TempDir other{memory_dir()};
   write(other / "new", plan, 2);
-  return [plan, made = read_file(other / "new")](const fs::path& dir) {
-    return std::make_unique<Save>(dir, plan, made);
-  };
+  return
+      [plan, made = read_file(other / "new")](const fs::path& dir) { return std::make_unique<Save>(dir, plan, made); };
 }
 
 // Opens, verifies, looks at every tensor, restores into objects, and lets go of all.
@@ -148,9 +148,8 @@ class Open : public Operation {
 };
 
 auto opening(ReadMode mode, Verify verify) {
-  return [=](const fs::path& dir) {
-    return std::make_unique<Open>(dir, ReaderOptions{.mode = mode, .verify = verify});
-  };
+  return
+      [=](const fs::path& dir) { return std::make_unique<Open>(dir, ReaderOptions{.mode = mode, .verify = verify}); };
 }
 
 // A program with a manager, from its start to its end.
@@ -310,8 +309,9 @@ struct QuietLog {
 
 // A large file is slow to write: fewer kinds of faults, at every call all the same.
 std::vector<Fault> few_faults() {
-  return {{Effect::fail, EIO}, {Effect::fail, ENOSPC, 1, door::kForEver}, {Effect::fail, EINVAL},
-          {Effect::none},      {Effect::one},                             {Effect::half}};
+  return {{Effect::fail, EIO},    {Effect::fail, ENOSPC, 1, door::kForEver},
+          {Effect::fail, EINVAL}, {Effect::none},
+          {Effect::one},          {Effect::half}};
 }
 
 }  // namespace
@@ -346,8 +346,8 @@ TEST_CASE("the Nth call of a save fails") {
     plan.bytes = (8U << 20U) + 100;
     plan.options.expected_bytes = 9U << 20U;  // in memory, what is allocated is taken
     const Sweep sweep = strike_all("save, direct", saving(plan), few_faults());
-    CHECK(sweep.survived ==
-          Survived{"close", "fcntl", "fstatat", "fallocate", "fsync", "getrlimit", "madvise", "pwrite", "start_thread"});
+    CHECK(sweep.survived == Survived{"close", "fcntl", "fstatat", "fallocate", "fsync", "getrlimit", "madvise",
+                                     "pwrite", "start_thread"});
   }
   SECTION("past the page cache, which is refused") {
     plan.bytes = (8U << 20U) + 100;
@@ -361,7 +361,8 @@ TEST_CASE("the Nth call of a save fails") {
 TEST_CASE("the Nth call of opening, verifying and binding fails") {
   CHECK(strike_all("open, mapped", opening(ReadMode::mmap, Verify::lazy)).survived == Survived{"close", "munmap"});
   CHECK(strike_all("open, read", opening(ReadMode::read, Verify::full)).survived == Survived{"close"});
-  CHECK(strike_all("open, automatic", opening(ReadMode::automatic, Verify::none)).survived == Survived{"close", "munmap", "fstatfs"});
+  CHECK(strike_all("open, automatic", opening(ReadMode::automatic, Verify::none)).survived ==
+        Survived{"close", "munmap", "fstatfs"});
 }
 
 TEST_CASE("the Nth call of a manager fails") {

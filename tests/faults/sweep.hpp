@@ -33,15 +33,16 @@ inline std::filesystem::path memory_dir() {
 /// What an operation came to under faults.
 struct Struck {
   std::optional<Error> error;
-  std::string other;                  ///< an exception that is no ckpt::Error
-  std::vector<door::Event> calls;     ///< that were made to fail
+  std::string other;               ///< an exception that is no ckpt::Error
+  std::vector<door::Event> calls;  ///< that were made to fail
 
   bool ok() const { return !error && other.empty(); }
   bool any(door::Call call) const {
     return std::any_of(calls.begin(), calls.end(), [&](const door::Event& event) { return event.call == call; });
   }
   bool any_error(int error_number) const {
-    return std::any_of(calls.begin(), calls.end(), [&](const door::Event& event) { return event.error == error_number; });
+    return std::any_of(calls.begin(), calls.end(),
+                       [&](const door::Event& event) { return event.error == error_number; });
   }
 };
 
@@ -74,7 +75,9 @@ inline std::string describe(const door::Fault& fault) {
   constexpr const char* kEffects[] = {"fails", "is done and fails", "moves nothing", "moves a byte", "moves half"};
   return "call " + std::to_string(fault.nth) + " " + kEffects[static_cast<std::size_t>(fault.effect)] +
          (fault.error != 0 ? std::string{" with "} + std::strerror(fault.error) : "") +
-         (fault.times == 1 ? ", once" : fault.times == door::kForEver ? ", and so on" : ", some times") +
+         (fault.times == 1                ? ", once"
+          : fault.times == door::kForEver ? ", and so on"
+                                          : ", some times") +
          (fault.scope == door::Scope::all ? ", all calls" : "");
 }
 
@@ -112,9 +115,9 @@ inline std::string wrong_error(const Struck& struck) {
 
 struct Sweep {
   std::uint64_t runs = 0;
-  std::uint64_t failed = 0;            ///< with an error
-  std::uint64_t most_calls = 0;        ///< that one run could be struck at
-  std::set<std::string> survived;      ///< kinds of calls whose failure, alone, did not stop the operation
+  std::uint64_t failed = 0;        ///< with an error
+  std::uint64_t most_calls = 0;    ///< that one run could be struck at
+  std::set<std::string> survived;  ///< kinds of calls whose failure, alone, did not stop the operation
 };
 
 /// One operation under one fault, after `before`. False when the fault found no call any more.
