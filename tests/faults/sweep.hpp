@@ -102,6 +102,7 @@ inline std::string wrong_error(const Struck& struck) {
       (error.code() == ErrorCode::busy || (error.code() == ErrorCode::io && number == 0))) {
     return {};
   }
+  if (error.code() == ErrorCode::limit && struck.any(Call::start_thread)) return {};
   // A manager passes over files that the disk does not give, and found no other.
   if (error.code() == ErrorCode::corrupt && struck.any_error(EIO)) return {};
   // A transfer of nothing: the end of the file, or a device that takes nothing.
@@ -151,7 +152,9 @@ bool strike_once(const Make& make, const std::vector<door::Fault>& before, const
   ++sweep.runs;
   sweep.most_calls = std::max(sweep.most_calls, fault.nth - (fired ? 0 : 1));
   if (!struck.ok()) ++sweep.failed;
-  if (fired && struck.ok() && fault.times == 1 && !is_continued(struck.calls.back())) {
+  // How many threads an operation asks for depends on the machine.
+  const bool counts = fired && struck.ok() && fault.times == 1 && !struck.any(door::Call::start_thread);
+  if (counts && !is_continued(struck.calls.back())) {
     sweep.survived.emplace(to_string(struck.calls.back().call));
   }
   if (!wrong.empty()) {
