@@ -105,7 +105,7 @@ void BlockWriter::run() {
     changed_.wait(lock, [this] { return !jobs_.empty() || ending_; });
     if (jobs_.empty()) return;
     const Job job = jobs_.front();
-    jobs_.pop_front();
+    jobs_.erase(jobs_.begin());
     const bool failed_before = error_ != 0;
     lock.unlock();
     complete(job, failed_before ? 0 : write(job));

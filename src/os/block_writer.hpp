@@ -7,7 +7,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -63,7 +62,7 @@ class BlockWriter {
   const int fd_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<Job> jobs_;
+  std::vector<Job> jobs_;  // kBlocks at most, oldest first
   std::vector<std::byte*> free_;
   std::vector<std::unique_ptr<std::byte, Free>> blocks_;
   std::vector<std::jthread> threads_;
