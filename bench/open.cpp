@@ -1,11 +1,7 @@
 // Opening a file and binding tensors: open_bind_one, bind_all, and the least that a mapped file costs.
 #include "input.hpp"
+#include "limits.hpp"
 #include "page_cache.hpp"
-
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <array>
 #include <stdexcept>
@@ -62,18 +58,6 @@ void bind_all(benchmark::State& state) {
     }
     set_tensors(state);
   });
-}
-
-void open_once(const std::filesystem::path& file) {
-  const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
-  struct stat status{};
-  if (fd < 0 || ::fstat(fd, &status) != 0) throw std::runtime_error{"cannot open " + file.string()};
-  const auto size = static_cast<std::size_t>(status.st_size);
-  void* data = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0);
-  if (data == MAP_FAILED) throw std::runtime_error{"cannot map " + file.string()};
-  benchmark::DoNotOptimize(*static_cast<const volatile std::byte*>(data));
-  ::munmap(data, size);
-  ::close(fd);
 }
 
 void limit_open(benchmark::State& state) {
