@@ -1,0 +1,73 @@
+"""Row 10: compression of trained weights. Files lie in memory (tmpfs), so that the disk does not count."""
+
+import tempfile
+from pathlib import Path
+
+import weights
+from measure import Case
+from scene import MIB
+
+COMPRESSION = "zstd"  # the driver's name for ckpt::Compression
+
+
+def trained(scene):
+    folder = Path(scene.settings.weights)
+    weights.provide(folder, scene.settings.quick)
+    found = weights.groups(folder)
+    if not found:
+        raise RuntimeError(f"{folder} has no tensors that are known")
+    with tempfile.TemporaryDirectory(prefix="ckpt-peers-", dir=scene.tmpfs) as memory:
+        for name, tensors in found.items():
+            of_group(scene, name, tensors, Path(memory))
+
+
+def of_group(scene, name, tensors, memory):
+    width = {"bf16": 2, "f16": 2, "f32": 4, "f64": 8}[tensors[0][1]]
+    data, layout = memory / "data", memory / "layout"
+    tensors = [tensor for tensor in tensors if tensor[3]]
+    data.write_bytes(b"".join(raw for *_, raw in tensors))
+    layout.write_text("".join(f"{path.replace('.', '_')}\t{dtype}\t{','.join(map(str, dims))}\n"
+                              for path, dtype, dims, _ in tensors), encoding="utf-8")
+    one, all_cores, worker, row = scene.driver(cores=1), scene.driver(), scene.worker(cores=1), scene.row
+    size = data.stat().st_size
+    cases = []
+    for driver, cores in ((one, "1 core"), (all_cores, "all cores")):
+        driver("model", layout=layout, data=data)
+        file = memory / f"{cores.replace(' ', '-')}.ckpt"
+        driver("save", file=file, durable=0, compression=COMPRESSION)
+        cases.append(Case(f"{name}: ckpt in, {cores}", "ckpt", lambda driver=driver, file=file: rate(
+            driver("save", file=file, durable=0, compression=COMPRESSION)), value="rate", unit="B/s"))
+        cases.append(Case(f"{name}: ckpt out, {cores}", "ckpt", lambda driver=driver, file=file: rate(
+            driver("read_into", file=file, mode="mmap")), value="rate", unit="B/s"))
+    for label, level, planes in (("zstd -1", 1, 1), ("zstd -3", 3, 1), ("zstd -1 of planes", 1, width)):
+        cases.append(Case(f"{name}: {label} in, 1 core", "peer", lambda level=level, planes=planes: rate(
+            worker("compress", data=data, level=level, plane_bytes=planes)), value="rate", unit="B/s"))
+    scene.measure(cases)
+    stored = one("stored", file=memory / "1-core.ckpt")
+    ratio, bound = size / stored["stored"], size / weights.entropy_bound(tensors, width)
+    row.notes.append(f"{name}, {size / MIB:.1f} MiB: ckpt {ratio:.3f}, bound of byte planes {bound:.3f}; "
+                     + ", ".join(f"{peer.name.split(': ')[1].removesuffix(' in, 1 core')} "
+                                 f"{size / peer.answers[0]['stored']:.3f} (out {peer.out_rate() / 1e9:.2f} GB/s)"
+                                 for peer in map(Peer, cases[4:]))
+                     + f"; {stored['plain']} of {stored['tensors']} tensors are stored plain")
+    row.at_least(f"{name}: ratio of the bound's", ratio / bound, 0.98)
+    row.at_least(f"{name}: GB/s in, 1 core", cases[0].median() / 1e9, 1.0)
+    row.at_least(f"{name}: GB/s out, 1 core", cases[1].median() / 1e9, 1.8)
+    row.at_least(f"{name}: in, all cores to 1", cases[2].median() / cases[0].median(), None)
+    row.at_least(f"{name}: out, all cores to 1", cases[3].median() / cases[1].median(), None)
+    for process in (one, all_cores, worker):
+        process.close()
+
+
+def rate(answer):
+    return {**answer, "rate": answer["bytes"] / answer["seconds"]}
+
+
+class Peer:
+    """What else the worker tells of compressing."""
+
+    def __init__(self, case):
+        self.name, self.answers, self.case = case.name, case.answers, case
+
+    def out_rate(self):
+        return self.answers[0]["bytes"] / self.case.median("out")

@@ -1,0 +1,62 @@
+"""Processes that do one operation a request: peers_driver for ckpt and the limits, worker.py for the peers.
+
+A request is a line: the operation, then name=value, separated by tabs. The answer is a line, too: "ok" and name=value,
+or "error" and a message.
+"""
+
+import os
+import subprocess
+from pathlib import Path
+
+
+class Failed(Exception):
+    """An operation did not work."""
+
+
+def number(text):
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+class Process:
+    """Starts `command`, on so many cores when that is given."""
+
+    def __init__(self, command, cores=None):
+        self.name = Path(command[-1]).name
+        limit = (lambda: os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])) if cores else None
+        self.process = subprocess.Popen(
+            [str(word) for word in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=limit)
+
+    def __call__(self, operation, **fields):
+        request = "\t".join([operation, *(f"{name}={value}" for name, value in fields.items())])
+        self.process.stdin.write(request + "\n")
+        self.process.stdin.flush()
+        kind, *answer = self.process.stdout.readline().rstrip("\n").split("\t")
+        if kind != "ok":
+            raise Failed(f"{self.name}: {operation}: {' '.join(answer) or 'the process ended'}")
+        return {name: number(value) for name, _, value in (field.partition("=") for field in answer)}
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+    def _proc(self, name):
+        return Path(f"/proc/{self.process.pid}/{name}")
+
+    def status(self, name):
+        """Bytes of a line of /proc/PID/status or smaps_rollup, such as VmHWM or Pss."""
+        for file in ("status", "smaps_rollup"):
+            for line in self._proc(file).read_text().splitlines():
+                if line.startswith(name + ":"):
+                    return int(line.split()[1]) * 1024
+        raise Failed(f"{self.name}: the kernel does not tell {name}")
+
+    def reset_peak(self):
+        """VmHWM starts again from what is resident."""
+        self._proc("clear_refs").write_text("5")
