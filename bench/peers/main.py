@@ -56,6 +56,7 @@ def parse():
     parser.add_argument("--json", default="build-peers/results.json")
     parser.add_argument("--svg", default="build-peers/peers.svg")
     settings = parser.parse_args()
+    settings.log = "build-peers/processes.log"
     settings.rounds = 3 if settings.quick else 7
     settings.dir = settings.dir or ["build-peers", TMPFS]
     settings.rows = {int(row) for row in settings.rows.split(",")} if settings.rows else {row[0] for row in ROWS}

@@ -1,7 +1,7 @@
 """Rows 11 and 12: memory."""
 
 from measure import Case
-from scene import GIB, MIB, case, many, transformer
+from scene import GIB, MIB, many, transformer
 
 
 def peak(scene):
@@ -32,40 +32,37 @@ def peak(scene):
 
 
 def opened(scene, count):
+    """Libraries that read the whole header, and take long for it, get fewer tensors."""
     lines = many(count)
-    layout, path = scene.layout("many", lines), lines[count // 2].split("\t")[0]
-    maker, other = scene.driver(), scene.worker()
-    maker("model", layout=layout)
-    maker("save", file=scene.file("many.ckpt"))
-    few = scene.layout("fewer", lines[:100_000])
-    other("model", layout=few)
-    other("save", file=scene.file("many.safetensors"), format="safetensors")
-    other("save", file=scene.file("many.torch"), format="torch")
-    peers = min(count, 100_000)
-    if count > peers:
-        scene.row.not_measured(f"open: peers, {count:,} tensors", f"they are measured with {peers:,}: see row 1")
-        path_of_peers = lines[peers // 2].split("\t")[0]
-    else:
-        path_of_peers = path
+    most = {"ckpt": count, "safetensors": min(count, 100_000), "torch": min(count, 10_000)}
+    cases = []
+    for name, tensors in most.items():
+        ckpt = name == "ckpt"
+        fields = {"file": scene.file(f"many.{name}"), **({} if ckpt else {"format": name})}
+        maker = scene.driver() if ckpt else scene.worker()
+        maker("model", layout=scene.layout("many", lines[:tensors]))
+        maker("save", **fields)
+        maker.close()
+        path = lines[tensors // 2].split("\t")[0]
+        start = (lambda: ready(scene.driver())) if ckpt else (lambda: loaded(scene.worker()))
+        cases.append(Case(f"open of {tensors:,} tensors: {name}", "ckpt" if ckpt else "peer",
+                          of_open(start, path=path, **fields), value="bytes", unit="B"))
+        if tensors < count:
+            scene.row.not_measured(f"open of {count:,} tensors: {name}", f"see row 1; {tensors:,} instead")
+    scene.measure(cases)
+    scene.row.at_most("open, MiB of private memory", cases[0].median() / MIB, 1)
 
-    def of_open(start, path, **fields):
-        def run():
-            process = start()
-            before = process.status("Private_Dirty")
-            process("keep", path=path, **fields)
-            result = process.status("Private_Dirty") - before
-            process.close()
-            return {"bytes": max(0, result)}
-        return run
 
-    opens = [Case(f"open of {count:,} tensors: ckpt", "ckpt",
-                  of_open(lambda: ready(scene.driver()), path, file=scene.file("many.ckpt")), value="bytes", unit="B")]
-    opens += [Case(f"open of {peers:,} tensors: {name}", "peer",
-                   of_open(lambda name=name: loaded(scene.worker(), name), path_of_peers,
-                           file=scene.file(f"many.{name}"), format=name), value="bytes", unit="B")
-              for name in ("safetensors", "torch")]
-    scene.measure(opens)
-    scene.row.at_most("open, MiB of private memory", opens[0].median() / MIB, 1)
+def of_open(start, **fields):
+    """Each round is a process of its own. Clean pages are the file's, in the page cache."""
+    def run():
+        process = start()
+        before = process.status("Private_Dirty")
+        process("keep", **fields)
+        result = process.status("Private_Dirty") - before
+        process.close()
+        return {"bytes": max(0, result)}
+    return run
 
 
 def ready(process):
@@ -74,7 +71,7 @@ def ready(process):
     return process
 
 
-def loaded(process, _):
+def loaded(process):
     process("model", layout="/dev/null")
     return process
 
@@ -103,7 +100,7 @@ def shared(scene):
         return run
 
     cases = [Case("ckpt", "ckpt", together("ckpt", lambda: ready(scene.driver())), value="bytes", unit="B"),
-             Case("safetensors", "peer", together("safetensors", lambda: loaded(scene.worker(), ""),
+             Case("safetensors", "peer", together("safetensors", lambda: loaded(scene.worker()),
                                                   format="safetensors"), value="bytes", unit="B")]
     scene.measure(cases)
     for one in cases:

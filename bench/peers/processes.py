@@ -25,13 +25,14 @@ def number(text):
 
 
 class Process:
-    """Starts `command`, on so many cores when that is given."""
+    """Starts `command`, on so many cores when that is given. What it says on standard error goes to `log`."""
 
-    def __init__(self, command, cores=None):
+    def __init__(self, command, cores=None, log=os.devnull):
         self.name = Path(command[-1]).name
         limit = (lambda: os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])) if cores else None
-        self.process = subprocess.Popen(
-            [str(word) for word in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=limit)
+        with open(log, "a", encoding="utf-8") as errors:
+            self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.PIPE,
+                                            stdout=subprocess.PIPE, stderr=errors, text=True, preexec_fn=limit)
 
     def __call__(self, operation, **fields):
         request = "\t".join([operation, *(f"{name}={value}" for name, value in fields.items())])
@@ -45,6 +46,7 @@ class Process:
     def close(self):
         self.process.stdin.close()
         self.process.wait()
+        self.process.stdout.close()
 
     def _proc(self, name):
         return Path(f"/proc/{self.process.pid}/{name}")

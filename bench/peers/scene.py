@@ -52,7 +52,7 @@ class Scene:
         return self._start([sys.executable, Path(__file__).with_name("worker.py")], cores)
 
     def _start(self, command, cores):
-        self.processes.append(Process(command, cores))
+        self.processes.append(Process(command, cores, self.settings.log))
         return self.processes[-1]
 
     def close(self):
