@@ -112,10 +112,12 @@ def cold_reads(scene, driver, worker, suffix):
     read = case("ckpt, read mode" + suffix, "ckpt", driver, "read_into", mode="read", **ckpt)
     mapped = case("ckpt, through the mapping" + suffix, "ckpt", driver, "read_into", mode="mmap", **ckpt)
     limit = case("limit: direct reads" + suffix, "limit", driver, "limit_read", **ckpt)
-    peers = [case(f"{label}{suffix}", "peer", worker, "load_all", format=format, **dropped(f"model.{file}"))
-             for label, format, file in (("safetensors, mmap", "safetensors", "safetensors"),
-                                         ("safetensors, pread", "safetensors_pread", "safetensors"),
-                                         ("torch.load", "torch", "torch"))]
+    peers = [case(f"{label}{suffix}", "peer", worker, "load_all", format=format, threads=threads,
+                  **dropped(f"model.{file}"))
+             for label, format, file, threads in (("safetensors, mmap", "safetensors", "safetensors", 0),
+                                                  ("safetensors, mmap, 1 thread", "safetensors", "safetensors", 1),
+                                                  ("safetensors, pread", "safetensors_pread", "safetensors", 0),
+                                                  ("torch.load", "torch", "torch", 0))]
     cases = [read, mapped, limit, *peers]
     scene.measure(cases)
     scene.row.share_of(limit, read, 0.95)
@@ -133,7 +135,8 @@ def restore(scene):
     peers = []
     for format in formats:
         driver("warm", file=scene.file(f"model.{format}"))
-        peers.append(case(format, "peer", worker, "restore", file=scene.file(f"model.{format}"), format=format))
+        peers += [case(format + label, "peer", worker, "restore", file=scene.file(f"model.{format}"), format=format,
+                       threads=threads) for threads, label in ((0, ""), (1, ", 1 thread"))]
     if scene.settings.tensorflow:
         tensorflow = scene.worker()
         tensorflow("model", layout=scene.file("model.layout"))

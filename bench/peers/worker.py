@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -43,9 +44,15 @@ def read_layout(layout):
         yield path, [int(number) for number in dims.split(",")]
 
 
-def total(tensors):
-    """The sum of all bytes as 8-byte words, modulo 2^64."""
-    return sum(int(tensor.flatten().view(torch.int64).sum()) for tensor in tensors) % 2**64
+def total(tensors, threads=1):
+    """The sum of all bytes as 8-byte words, modulo 2^64. Threads share the tensors: one tensor by several is slower."""
+    torch.set_num_threads(1)
+
+    def one(tensor):
+        return int(tensor.flatten().view(torch.int64).sum())
+
+    with ThreadPoolExecutor(threads) as pool:
+        return sum(pool.map(one, tensors) if threads > 1 else map(one, tensors)) % 2**64
 
 
 @operation
@@ -183,11 +190,9 @@ def bind_all(file, format):
 
 @operation
 def sum_file(file, format, threads):
-    torch.set_num_threads(int(threads) or os.cpu_count())
-
     def body():
         keys, get = OPEN[format](file)
-        return total(get(path) for path in keys())
+        return total((get(path) for path in keys()), int(threads) or os.cpu_count())
 
     seconds, found = timed(body)
     return {"seconds": seconds, "sum": found}
@@ -213,10 +218,10 @@ LOAD = {"safetensors": load_mapped("safetensors"), "safetensors_pread": load_saf
 
 
 @operation
-def load_all(file, format):
+def load_all(file, format, threads="0"):
     """All tensors into memory: mapped ones into memory that is there, the others where the library puts them."""
     destination()
-    torch.set_num_threads(os.cpu_count())
+    torch.set_num_threads(int(threads) or os.cpu_count())
     seconds, tensors = timed(lambda: LOAD[format](file))
     return {"seconds": seconds, "sum": check(tensors.values())}
 
@@ -237,9 +242,8 @@ class Module(torch.nn.Module):
 
 
 @operation
-def restore(file, format):
+def restore(file, format, threads="0"):
     """Into the variables that are there."""
-    torch.set_num_threads(os.cpu_count())
     if format == "tensorflow":
         made = variables()
         for variable in made["variables"].values():
@@ -247,6 +251,7 @@ def restore(file, format):
         seconds, _ = timed(lambda: made["checkpoint"].read(file).assert_existing_objects_matched())
         return {"seconds": seconds, "sum": check(torch.from_numpy(v.numpy()) for v in made["variables"].values())}
     module = Module(destination())
+    torch.set_num_threads(int(threads) or os.cpu_count())
     if format == "torch":
         seconds, _ = timed(lambda: module.load_state_dict(torch.load(file, mmap=True, weights_only=True)))
     else:
@@ -260,7 +265,6 @@ def keep(file, format, path=""):
     keys, get = OPEN[format](file)
     tensors = [get(name) for name in ([path] if path else keys())]
     STATE.setdefault("kept", []).append((get, tensors))
-    torch.set_num_threads(1)
     return {"sum": total(tensors)}
 
 
