@@ -6,7 +6,11 @@ or "error" and a message.
 
 import os
 import subprocess
+import threading
 from pathlib import Path
+
+
+PATIENCE = 300  # seconds for one operation
 
 
 class Failed(Exception):
@@ -36,11 +40,17 @@ class Process:
 
     def __call__(self, operation, **fields):
         request = "\t".join([operation, *(f"{name}={value}" for name, value in fields.items())])
-        self.process.stdin.write(request + "\n")
-        self.process.stdin.flush()
-        kind, *answer = self.process.stdout.readline().rstrip("\n").split("\t")
+        # An operation that hangs fails: the process is ended then.
+        timer = threading.Timer(PATIENCE, self.process.kill)
+        timer.start()
+        try:
+            self.process.stdin.write(request + "\n")
+            self.process.stdin.flush()
+            kind, *answer = self.process.stdout.readline().rstrip("\n").split("\t")
+        finally:
+            timer.cancel()
         if kind != "ok":
-            raise Failed(f"{self.name}: {operation}: {' '.join(answer) or 'the process ended'}")
+            raise Failed(f"{self.name}: {operation}: {' '.join(answer) or f'the process ended, or took more than {PATIENCE} s'}")
         return {name: number(value) for name, _, value in (field.partition("=") for field in answer)}
 
     def close(self):
