@@ -38,6 +38,7 @@ def train_small(folder):
             return torch.from_numpy(np.frombuffer(file.read(), np.uint8, offset=header).copy())
 
     torch.manual_seed(46)
+    torch.set_num_threads(1)  # small matrices: more threads wait for each other
     pixels = idx("train-images-idx3-ubyte.gz", 16).view(-1, 784).float() / 255
     labels = idx("train-labels-idx1-ubyte.gz", 8).long()
     net = torch.nn.Sequential(torch.nn.Linear(784, 1024), torch.nn.ReLU(), torch.nn.Linear(1024, 512), torch.nn.ReLU(),
