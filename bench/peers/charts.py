@@ -1,7 +1,7 @@
 """One page of charts: for each row, medians with their spread on a logarithmic scale, and the ratios beside goals."""
 
 from html import escape
-from math import ceil, floor, log10
+from math import ceil, floor, log
 
 from report import outcome, quantity
 
@@ -14,12 +14,13 @@ def text(x, y, content, size=11, colour="#222", weight="normal", anchor="start")
             f'text-anchor="{anchor}">{escape(content)}</text>')
 
 
-def axis(cases):
-    """Powers of ten around all values, and where a value lies between them."""
-    values = [max(case[key], 1e-9) for case in cases for key in ("low", "high")]
-    first, last = floor(log10(min(values))), ceil(log10(max(values)))
+def axis(cases, base):
+    """Powers of `base` around all values, and where a value lies between them; zero is at the left."""
+    values = [case[key] for case in cases for key in ("low", "high") if case[key] > 0] or [1]
+    first, last = floor(log(min(values), base)), ceil(log(max(values), base))
     last = max(last, first + 1)
-    return range(first, last + 1), lambda v: LABEL + PLOT * (log10(max(v, 1e-9)) - first) / (last - first)
+    powers = [base**power for power in range(first, last + 1)]
+    return powers, lambda v: LABEL + PLOT * (log(max(v, powers[0]), base) - first) / (last - first)
 
 
 def unit_charts(row, y):
@@ -27,12 +28,12 @@ def unit_charts(row, y):
     parts = []
     for unit in dict.fromkeys(case["unit"] for case in row["cases"]):
         cases = [case for case in row["cases"] if case["unit"] == unit]
-        powers, place = axis(cases)
+        powers, place = axis(cases, 1024.0 if unit == "B" else 10.0)
         bottom = y + LINE * len(cases)
         for power in powers:
-            x = place(10.0**power)
+            x = place(power)
             parts.append(f'<line x1="{x:.0f}" x2="{x:.0f}" y1="{y}" y2="{bottom}" stroke="#ddd"/>')
-            parts.append(text(x, bottom + 11, quantity(10.0**power, unit).replace(".00", ""), 9, "#777", anchor="middle"))
+            parts.append(text(x, bottom + 11, quantity(power, unit).replace(".00", ""), 9, "#777", anchor="middle"))
         for case in cases:
             colour, middle = COLOURS[case["kind"]], y + LINE / 2
             low, high, median = place(case["low"]), place(case["high"]), place(case["median"])
