@@ -24,8 +24,8 @@ def peak(scene):
         return run
 
     saves = [Case("save beyond the state: ckpt", "ckpt", of_save(scene.driver), value="bytes", unit="B")]
-    saves += [Case(f"save beyond the state: {name}", "peer", of_save(scene.worker, format=name), value="bytes", unit="B")
-              for name in ("safetensors", "torch")]
+    saves += [Case(f"save beyond the state: {name}", "peer", of_save(scene.worker, format=name), value="bytes",
+                   unit="B") for name in ("safetensors", "torch")]
     scene.measure(saves)
     row.at_most("save beyond the state, MiB", saves[0].median() / MIB, 64)
     opened(scene, 1_000_000 if not scene.settings.quick else 10_000)

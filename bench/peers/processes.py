@@ -50,7 +50,8 @@ class Process:
         finally:
             timer.cancel()
         if kind != "ok":
-            raise Failed(f"{self.name}: {operation}: {' '.join(answer) or f'the process ended, or took more than {PATIENCE} s'}")
+            why = " ".join(answer) or f"the process ended, or took more than {PATIENCE} s"
+            raise Failed(f"{self.name}: {operation}: {why}")
         return {name: number(value) for name, _, value in (field.partition("=") for field in answer)}
 
     def close(self):

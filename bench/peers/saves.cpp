@@ -31,8 +31,7 @@ void save(Session& session, const Request& request, Answer& answer) {
   answer.set("stored", std::filesystem::file_size(request.file()));
 }
 
-// How well each tensor of a file is compressed: for tensors of one dtype together, bytes of data and in the file, and
-// the number of tensors that are stored plain.
+// How well a file is compressed: bytes of all tensors, what they take in the file, and how many are stored plain.
 void stored(Session& /*session*/, const Request& request, Answer& answer) {
   const Reader reader = Reader::open(request.file());
   std::uint64_t data = 0, in_file = 0, plain = 0;
