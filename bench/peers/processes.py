@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 
-PATIENCE = 300  # seconds for one operation
+PATIENCE = 600  # seconds for one operation
 
 
 class Failed(Exception):
