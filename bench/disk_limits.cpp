@@ -56,27 +56,6 @@ void limit_write_cached(benchmark::State& state) {
   });
 }
 
-// The file of the tensors, past the page cache, in pieces.
-void read_direct(const std::filesystem::path& file, std::span<std::byte> memory) {
-  const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_DIRECT);
-  if (fd < 0) throw std::system_error{errno, std::generic_category(), file.string() + ": open with O_DIRECT"};
-  std::atomic<std::size_t> next = 0;
-  std::atomic<int> error = 0;
-  const auto read_pieces = [&] {
-    for (std::size_t at = next.fetch_add(kPiece); at < memory.size() && error == 0; at = next.fetch_add(kPiece)) {
-      const std::size_t wanted = std::min(kPiece, memory.size() - at);
-      if (::pread(fd, memory.data() + at, wanted, static_cast<off_t>(at)) < 0) error = errno;
-    }
-  };
-  {
-    std::vector<std::jthread> others;
-    for (std::size_t i = 1; i < kInFlight; ++i) others.emplace_back(read_pieces);
-    read_pieces();
-  }
-  ::close(fd);
-  if (error != 0) throw std::system_error{error, std::generic_category(), file.string() + ": direct read"};
-}
-
 void limit_read_direct(benchmark::State& state) {
   guarded(state, [&] {
     const std::filesystem::path file = transformer_file(state.range(0));
