@@ -28,7 +28,8 @@ struct ManagerOptions {
   /// The first of each period of so many hours, counted from 1970 UTC, by the time in the file: 24 keeps one a day.
   /// Does not drift.
   std::optional<double> keep_time_grid_hours = {};
-  /// The first at or after each positive multiple of so many steps, by the step recorded with the checkpoint.
+  /// The first at or after each positive multiple of so many steps, by the step recorded with the checkpoint, whenever
+  /// it was saved.
   std::optional<std::int64_t> keep_every_n_steps = {};
   /// The best by recorded metrics.
   std::vector<KeepBest> keep_best = {};

@@ -4,12 +4,29 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
+#include <map>
+#include <utility>
 
 namespace ckpt::manager {
 namespace {
 
 constexpr double kSecondsPerHour = 3600;
+
+// Of each period the candidate with the smallest step, or time: its place in the list says when its file was written,
+// and a number that is used again is at the end. Of equal ones the first in the list.
+template <typename Value>
+class Firsts {
+ public:
+  void add(Value period, Value value, std::size_t index) {
+    const std::pair candidate{value, index};
+    auto& first = firsts_.try_emplace(period, candidate).first->second;
+    first = std::min(first, candidate);
+  }
+  const std::map<Value, std::pair<Value, std::size_t>>& all() const noexcept { return firsts_; }
+
+ private:
+  std::map<Value, std::pair<Value, std::size_t>> firsts_;
+};
 
 class Planner {
  public:
@@ -70,23 +87,28 @@ class Planner {
   void keep_steps() {
     if (!rules_.keep_every_n_steps) return;
     const std::int64_t every = *rules_.keep_every_n_steps;
-    std::set<std::int64_t> seen;
+    Firsts<std::int64_t> firsts;
     for (std::size_t i = 0; i < candidates_.size(); ++i) {
       const auto& step = candidates_[i].facts.step;
-      if (!step || *step < every || !seen.insert(*step / every).second) continue;
-      want(i, "the first at or after step " + std::to_string(*step / every * every) + " (keep_every_n_steps)");
+      if (step && *step >= every) firsts.add(*step / every, *step, i);
+    }
+    for (const auto& [period, first] : firsts.all()) {
+      want(first.second, "the first at or after step " + std::to_string(period * every) + " (keep_every_n_steps)");
     }
   }
 
   void keep_grid() {
     if (!rules_.keep_time_grid_hours) return;
-    std::set<double> seen;
+    const double seconds = *rules_.keep_time_grid_hours * kSecondsPerHour;
+    Firsts<double> firsts;
     for (std::size_t i = 0; i < candidates_.size(); ++i) {
       // The time in the file is the same after a restart, and when a clock went back.
       const double time = candidates_[i].facts.created().value_or(entry(i).time);
-      if (!seen.insert(std::floor(time / (*rules_.keep_time_grid_hours * kSecondsPerHour))).second) continue;
-      want(i, "the first of its period of " + base::shortest(*rules_.keep_time_grid_hours) +
-                  " hours (keep_time_grid_hours)");
+      firsts.add(std::floor(time / seconds), time, i);
+    }
+    for (const auto& [period, first] : firsts.all()) {
+      want(first.second,
+           "the first of its period of " + base::shortest(*rules_.keep_time_grid_hours) + " hours (keep_time_grid_hours)");
     }
   }
 

@@ -155,6 +155,38 @@ TEST_CASE("a clock that goes back costs nothing that the grid kept", "[manager][
   CHECK(numbers_in(dir.path()) == Numbers{1, 2, 3, 4, 5, 7});
 }
 
+TEST_CASE("a number that is used again keeps its place among the steps", "[manager][retention][steps]") {
+  TempDir dir;
+  Variable<std::int64_t> step{0};
+  Run run{dir.path(), {.max_to_keep = 1, .keep_every_n_steps = 10, .step_counter = step}};
+  const auto save = [&](std::int64_t number) {
+    step = number;
+    run.save(number);
+  };
+  for (const int number : {10, 11}) save(number);
+  run.checkpoint.restore(dir / "ckpt-10.ckpt");  // back to there, and on again
+  for (const int number : {10, 12}) save(number);
+  CHECK(numbers_in(dir.path()) == Numbers{10, 12});
+  CHECK(contains(line_of(run.manager, 10), "the first at or after step 10 (keep_every_n_steps)"));
+}
+
+TEST_CASE("the grid goes by times and not by the order of the list", "[manager][retention][grid]") {
+  TempDir dir;
+  Clock clock;
+  Run run{dir.path(), {.max_to_keep = 1, .keep_time_grid_hours = 1, .clock = clock.function()}};
+  const auto save = [&](std::int64_t number, double hours) {
+    SaveOptions options = quick();
+    options.writer.created_ns = static_cast<std::int64_t>(hours * 3600e9);
+    run.save({.number = number, .options = options});
+  };
+  save(1, 10.25);
+  save(2, 10.5);
+  save(1, 10.25);  // the same again, now behind 2
+  save(3, 11);
+  CHECK(numbers_in(dir.path()) == Numbers{1, 3});
+  CHECK(contains(line_of(run.manager, 1), "the first of its period of 1 hours (keep_time_grid_hours)"));
+}
+
 TEST_CASE("a pin keeps a checkpoint, over restarts and without a state", "[manager][retention][pin]") {
   TempDir dir;
   {
