@@ -52,7 +52,8 @@ class Checkpoint : public Trackable {
   void track(std::string_view name, const Child& child);
 
   /// Increments the save counter, then writes `<prefix>-<counter>.ckpt` with the new counter in it, and returns that
-  /// path. Missing directories are created. When this throws, no file has changed and the counter stays incremented.
+  /// path. Missing directories are created. When this throws, no file has changed, unless the error says that the new
+  /// one is in its place (its directory could not be synced), and the counter stays incremented.
   /// A program that does not restore first starts at 1 again and replaces `<prefix>-1.ckpt` of an earlier run;
   /// CheckpointManager does not. Values of the last restore that still wait for their objects are not in the new file:
   /// that is said to the log, unless expect_partial() was called. Throws invalid_argument when a tracked object was

@@ -24,11 +24,11 @@ Deletions::~Deletions() {
   if (thread_.joinable()) thread_.join();
 }
 
-void Deletions::schedule(const std::vector<std::string>& files, bool durable) {
+void Deletions::schedule(std::list<std::string> files, bool durable) {
   if (files.empty()) return;
   {
     const std::scoped_lock lock{mutex_};
-    queue_.insert(queue_.end(), files.begin(), files.end());
+    queue_.splice(queue_.end(), files);
     durable_ = durable_ || durable;
     if (running_) return;
     running_ = true;

@@ -8,7 +8,6 @@
 #include <mutex>
 #include <string>
 #include <thread>
-#include <vector>
 
 namespace ckpt::manager {
 
@@ -24,7 +23,7 @@ class Deletions {
   Deletions& operator=(const Deletions&) = delete;
 
   /// With `durable` the directory is synced after the last one. Where no thread can be had, removes them here and now.
-  void schedule(const std::vector<std::string>& files, bool durable);
+  void schedule(std::list<std::string> files, bool durable);
 
   /// Takes back files that are not being removed yet, and waits until the one that is being removed is gone.
   void cancel(const std::string& file);

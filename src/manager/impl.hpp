@@ -32,7 +32,7 @@ class CheckpointManager::Impl {
   Impl(Checkpoint& checkpoint, const std::filesystem::path& path, ManagerOptions options);
 
   const std::filesystem::path& shown() const noexcept { return shown_; }
-  manager::Entries entries() const;
+  manager::Entries entries();
   /// Whether this is a child of the process that saves in the background: it has to be leaked then.
   bool is_forked() const noexcept { return saver_ && saver_->is_forked(); }
 
@@ -57,31 +57,32 @@ class CheckpointManager::Impl {
     SkipReason reason;
     std::string explanation;
   };
-  // A save whose checks are done: all that is left of it needs nothing of the program but the values to write.
-  struct Ticket {
+  // A save from its checks on, until it is known what has become of its file: one that throws may have put that in its
+  // place all the same. When it is over, all that the list has to know is here.
+  struct InFlight {
     manager::Entry entry;
     std::int64_t counter = 0;
     std::optional<std::int64_t> step;
     SaveOptions options;
-  };
-  struct InFlight {
-    std::string file;
-    std::optional<std::int64_t> step;
-    PendingSave save;       // empty until it was begun
-    bool finished = false;  // the file is there
+    std::optional<os::FileId> before;  // what the file's name led to
+    PendingSave pending;               // in the background, once it was begun
+    bool over = false;                 // nothing writes the file any more
+    bool listed = false;
   };
   using Lock = std::unique_lock<std::mutex>;
 
   Lock locked() const;
   void drain();
-  void forget_done();
+  void settle();
+  void conclude(InFlight& save);
   bool is_in_flight(const std::string& file) const;
 
   std::optional<Skip> skip(const SaveRequest& request);
-  Ticket prepare(const SaveRequest& request);
-  void claim(const SaveRequest& request, Ticket& ticket);
-  std::vector<std::filesystem::path> enlist(const Ticket& ticket);
-  void finish(InFlight& save, const Ticket& ticket);
+  InFlight prepare(const SaveRequest& request);
+  void claim(const SaveRequest& request, InFlight& save);
+  InFlight& begin(const SaveRequest& request);
+  std::vector<std::filesystem::path> finish(InFlight& save);
+  void enlist(InFlight& save);
   bool may_replace(const std::string& file) const;
   void require_new(const std::string& file) const;
   void require_nothing_waits();

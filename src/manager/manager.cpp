@@ -96,8 +96,9 @@ bool CheckpointManager::Impl::in_list(const std::string& file) const {
   return std::ranges::find(entries_, file, &Entry::file) != entries_.end();
 }
 
-Entries CheckpointManager::Impl::entries() const {
+Entries CheckpointManager::Impl::entries() {
   const Lock lock = locked();
+  settle();
   Entries entries = entries_;
   std::erase_if(entries, [this](const Entry& entry) { return is_leaving(entry); });
   return entries;

@@ -15,7 +15,7 @@ namespace ckpt {
 void CheckpointManager::Impl::pin(const std::string& file) {
   directory_.require_at_path();
   Lock lock = locked();
-  forget_done();
+  settle();
   if (is_in_flight(file)) {
     lock.unlock();
     drain();

@@ -31,6 +31,7 @@ std::vector<Candidate> CheckpointManager::Impl::judged(bool with_facts, bool wit
 
 std::vector<RetentionDecision> CheckpointManager::Impl::plan() {
   const Lock lock = locked();
+  settle();
   reclaim();
   const std::vector<Candidate> all = judged(manager::needs_facts(rules_), true);
   manager::RetentionPlan plan = manager::plan_retention(all, rules_, last_preserved_);
@@ -44,6 +45,7 @@ std::vector<RetentionDecision> CheckpointManager::Impl::plan() {
 
 std::optional<std::filesystem::path> CheckpointManager::Impl::best(std::string_view metric, Better better) {
   const Lock lock = locked();
+  settle();
   reclaim();
   const std::vector<Candidate> all = judged(true, false);
   const std::vector<std::size_t> ranks = manager::ranking(all, metric, better);

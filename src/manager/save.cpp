@@ -32,40 +32,37 @@ std::optional<std::int64_t> nanoseconds_of(double seconds) {
 SaveResult CheckpointManager::Impl::save(const SaveRequest& request) {
   if (auto skipped = skip(request)) return {{}, 0, {}, skipped->reason, std::move(skipped->explanation)};
   wait_for_saves();
-  Ticket ticket = prepare(request);
-  claim(request, ticket);
-  graph::save_counter(*checkpoint_) = ticket.counter;
-  graph::save_objects(*checkpoint_, directory_.path() / ticket.entry.file, ticket.options);
-  ticket.entry.time = now();
-  SaveResult result{shown_ / ticket.entry.file, ticket.entry.number, {}, std::nullopt, {}};
-  result.deleted = enlist(ticket);
+  InFlight& save = begin(request);
+  SaveResult result{shown_ / save.entry.file, save.entry.number, {}, std::nullopt, {}};
+  try {
+    graph::save_counter(*checkpoint_) = save.counter;
+    graph::save_objects(*checkpoint_, directory_.path() / save.entry.file, save.options);
+    save.entry.time = now();
+    result.deleted = finish(save);
+  } catch (...) {
+    save.over = true;
+    throw;
+  }
   return result;
 }
 
 AsyncSaveResult CheckpointManager::Impl::save_async(const SaveRequest& request, SaveMode mode) {
   if (auto skipped = skip(request)) return {{}, {}, 0, skipped->reason, std::move(skipped->explanation)};
   if (!saver_) saver_ = std::make_unique<graph::BackgroundSaver>(checkpoint_, options_.async);
-  Ticket ticket = prepare(request);
-  std::list<InFlight> added{{ticket.entry.file, ticket.step, {}, false}};
-  InFlight& save = added.front();
-  {
-    const Lock lock = locked();
-    claim(request, ticket);
-    in_flight_.splice(in_flight_.end(), added);
-  }
-  AsyncSaveResult result{{}, shown_ / ticket.entry.file, ticket.entry.number, std::nullopt, {}};
+  InFlight& save = begin(request);
+  AsyncSaveResult result{{}, shown_ / save.entry.file, save.entry.number, std::nullopt, {}};
   try {
     // Without the mutex: this waits for earlier saves, which need it to finish.
-    result.pending = saver_->save_as(
-        directory_.path() / ticket.entry.file, ticket.counter,
-        {ticket.options, mode, [this, &save, ticket](const std::filesystem::path&) { finish(save, ticket); }});
+    result.pending =
+        saver_->save_as(directory_.path() / save.entry.file, save.counter,
+                        {save.options, mode, [this, &save](const std::filesystem::path&) { finish(save); }});
   } catch (...) {
     const Lock lock = locked();
     in_flight_.pop_back();
     throw;
   }
   const Lock lock = locked();
-  save.save = result.pending;
+  save.pending = result.pending;
   return result;
 }
 
@@ -76,9 +73,9 @@ void CheckpointManager::Impl::wait_for_saves() {
 
 // Afterwards nobody else uses this object until the owner begins another save.
 void CheckpointManager::Impl::drain() {
-  if (!saver_) return;
-  saver_->drain();
-  in_flight_.clear();
+  if (saver_) saver_->drain();
+  const Lock lock = locked();
+  settle();
 }
 
 CheckpointManager::Impl::Lock CheckpointManager::Impl::locked() const {
@@ -88,12 +85,24 @@ CheckpointManager::Impl::Lock CheckpointManager::Impl::locked() const {
                .advice = "use the manager in the process that made it"}};
 }
 
-void CheckpointManager::Impl::forget_done() {
-  std::erase_if(in_flight_, [](const InFlight& save) { return save.save && save.save.is_done(); });
+// Saves end in their order.
+void CheckpointManager::Impl::settle() {
+  const auto is_over = [](const InFlight& save) { return save.over || (save.pending && save.pending.is_done()); };
+  while (!in_flight_.empty() && is_over(in_flight_.front())) {
+    conclude(in_flight_.front());
+    in_flight_.pop_front();
+  }
+}
+
+void CheckpointManager::Impl::conclude(InFlight& save) {
+  save.over = true;
+  if (save.listed) return;
+  const auto file = directory_.id_of(save.entry.file);
+  if (file && file != save.before) enlist(save);
 }
 
 bool CheckpointManager::Impl::is_in_flight(const std::string& file) const {
-  return std::ranges::any_of(in_flight_, [&](const InFlight& save) { return !save.finished && save.file == file; });
+  return std::ranges::any_of(in_flight_, [&](const InFlight& save) { return !save.over && save.entry.file == file; });
 }
 
 // A save on its way counts as if it had succeeded; one that failed is forgotten, and may be tried again at once.
@@ -103,9 +112,9 @@ std::optional<CheckpointManager::Impl::Skip> CheckpointManager::Impl::skip(const
                 {.problem = "the number of a checkpoint cannot be negative", .found = std::to_string(*request.number)}};
   }
   const Lock lock = locked();
-  forget_done();
+  settle();
   std::optional<std::int64_t> last = last_step_;
-  if (!in_flight_.empty() && !in_flight_.back().finished) last = in_flight_.back().step;
+  if (!in_flight_.empty() && !in_flight_.back().over) last = in_flight_.back().step;
   if (!options_.checkpoint_interval || !last) return std::nullopt;
   const std::int64_t step = options_.step_counter.value();
   const std::int64_t interval = *options_.checkpoint_interval;
@@ -117,49 +126,74 @@ std::optional<CheckpointManager::Impl::Skip> CheckpointManager::Impl::skip(const
 }
 
 // All that a save needs of the program.
-CheckpointManager::Impl::Ticket CheckpointManager::Impl::prepare(const SaveRequest& request) {
-  Ticket ticket;
-  ticket.options = request.options.value_or(options_.save);
-  if (options_.step_counter) ticket.step = options_.step_counter.value();
-  ticket.entry.time = now();
-  if (!ticket.options.writer.step) ticket.options.writer.step = ticket.step;
-  if (!ticket.options.writer.created_ns) ticket.options.writer.created_ns = nanoseconds_of(ticket.entry.time);
+CheckpointManager::Impl::InFlight CheckpointManager::Impl::prepare(const SaveRequest& request) {
+  InFlight save;
+  save.options = request.options.value_or(options_.save);
+  if (options_.step_counter) save.step = options_.step_counter.value();
+  save.entry.time = now();
+  if (!save.options.writer.step) save.options.writer.step = save.step;
+  if (!save.options.writer.created_ns) save.options.writer.created_ns = nanoseconds_of(save.entry.time);
   directory_.require_at_path();
   require_nothing_waits();
-  ticket.counter = graph::next_number(graph::save_counter(*checkpoint_));
-  ticket.entry.number = request.number.value_or(ticket.counter);
-  ticket.entry.file = manager::checkpoint_file(options_.name, ticket.entry.number);
-  return ticket;
+  save.counter = graph::next_number(graph::save_counter(*checkpoint_));
+  save.entry.number = request.number.value_or(save.counter);
+  save.entry.file = manager::checkpoint_file(options_.name, save.entry.number);
+  return save;
 }
 
-void CheckpointManager::Impl::claim(const SaveRequest& request, Ticket& ticket) {
-  const std::string& file = ticket.entry.file;
+void CheckpointManager::Impl::claim(const SaveRequest& request, InFlight& save) {
+  const std::string& file = save.entry.file;
   deletions_.cancel(file);  // or the thread would remove the new file
   reclaim();
   const bool replace = request.number.has_value() || may_replace(file);
   if (!replace) require_new(file);
-  ticket.options.writer.replace = ticket.options.writer.replace && replace;
+  save.options.writer.replace = save.options.writer.replace && replace;
+  save.before = directory_.id_of(file);
 }
 
-// The file is there: from here on the manager has it.
-std::vector<std::filesystem::path> CheckpointManager::Impl::enlist(const Ticket& ticket) {
-  const std::string& file = ticket.entry.file;
-  written_.insert(file);
-  facts_.insert_or_assign(file, manager::facts_of(ticket.options.writer));
-  std::erase_if(entries_, [&](const Entry& entry) { return entry.file == file; });
-  entries_.push_back(ticket.entry);
-  std::vector<std::filesystem::path> deleted = sweep(ticket.options.writer.durable);
-  last_step_ = ticket.step;  // not before: a save that failed may be tried again at once
+CheckpointManager::Impl::InFlight& CheckpointManager::Impl::begin(const SaveRequest& request) {
+  std::list<InFlight> added;
+  InFlight& save = added.emplace_back(prepare(request));
+  const Lock lock = locked();
+  claim(request, save);
+  in_flight_.splice(in_flight_.end(), added);
+  return save;
+}
+
+// On the saver's thread, when the save is in the background. The values of the program, its clock and the saver itself
+// are not to be used here.
+std::vector<std::filesystem::path> CheckpointManager::Impl::finish(InFlight& save) {
+  const Lock lock{mutex_};
+  directory_.require_at_path();
+  reclaim();
+  for (InFlight& earlier : in_flight_) {
+    if (&earlier == &save) break;
+    conclude(earlier);
+  }
+  save.over = true;
+  enlist(save);
+  std::vector<std::filesystem::path> deleted = sweep(save.options.writer.durable);
+  last_step_ = save.step;  // not before: a save that failed may be tried again at once
   return deleted;
 }
 
-// On the saver's thread. The values of the program, its clock and the saver itself are not to be used here.
-void CheckpointManager::Impl::finish(InFlight& save, const Ticket& ticket) {
-  const Lock lock{mutex_};
-  save.finished = true;
-  directory_.require_at_path();
-  reclaim();
-  enlist(ticket);
+// The file is there: from here on the manager has it.
+void CheckpointManager::Impl::enlist(InFlight& save) {
+  const std::string& file = save.entry.file;
+  facts_.insert_or_assign(file, manager::facts_of(save.options.writer));
+  written_.insert(file);
+  Entry entry = save.entry;
+  if (const auto old = std::ranges::find(entries_, file, &Entry::file); old != entries_.end()) {
+    *old = std::move(entry);
+    std::rotate(old, old + 1, entries_.end());
+  } else {
+    entries_.push_back(std::move(entry));
+  }
+  save.listed = true;
+  unwritten_ = true;
+  for (InFlight& later : in_flight_) {
+    if (later.entry.file == file) later.before = directory_.id_of(file);
+  }
 }
 
 // A file of an earlier run must not disappear because a program forgot to restore and counts from 1 again.
@@ -208,7 +242,7 @@ std::vector<std::filesystem::path> CheckpointManager::Impl::sweep(bool durable) 
   const manager::RetentionPlan plan = manager::plan_retention(all, rules_, last_preserved_);
   manager::State state{entries_, plan.last_preserved, rules_};
   std::set<std::string> leaving = leaving_;
-  std::vector<std::string> files;
+  std::list<std::string> files;
   std::vector<std::filesystem::path> paths;
   auto verdict = plan.verdicts.begin();
   for (Entry& entry : state.entries) {
@@ -227,7 +261,7 @@ std::vector<std::filesystem::path> CheckpointManager::Impl::sweep(bool durable) 
   entries_ = std::move(state.entries);
   leaving_ = std::move(leaving);
   last_preserved_ = plan.last_preserved;
-  deletions_.schedule(files, durable);
+  deletions_.schedule(std::move(files), durable);
   return paths;
 }
 

@@ -31,6 +31,8 @@ struct flock whole_file() noexcept {
   return lock;
 }
 
+FileId id_in(const struct stat& status) noexcept { return {status.st_dev, status.st_ino}; }
+
 }  // namespace
 
 Directory Directory::open(const std::filesystem::path& path) {
@@ -60,12 +62,18 @@ void Directory::require_at_path() const {
   const int error = ::stat(path_.c_str(), &named) != 0 ? errno : 0;
   if (error != 0 && error != ENOENT && error != ENOTDIR)
     throw_system_error(error, "cannot look at the directory", path_);
-  if (error == 0 && opened.st_dev == named.st_dev && opened.st_ino == named.st_ino) return;
+  if (error == 0 && id_in(opened) == id_in(named)) return;
   throw Error{ErrorCode::not_found,
               {.problem = "the directory was renamed or removed since it was opened",
                .file = path_,
                .advice = "put it back, or start anew with a directory of your choice",
                .system_error = error}};
+}
+
+bool Directory::is_at(const std::filesystem::path& path) const noexcept {
+  struct stat opened{};
+  struct stat named{};
+  return ::fstat(fd(), &opened) == 0 && ::stat(path.c_str(), &named) == 0 && id_in(opened) == id_in(named);
 }
 
 void Directory::sync() const {
@@ -99,6 +107,12 @@ std::optional<Directory::Status> Directory::status(const std::string& name) cons
   }
   const bool is_file = S_ISREG(status.st_mode);
   return Status{S_ISDIR(status.st_mode), is_file ? static_cast<std::uint64_t>(status.st_size) : 0};
+}
+
+std::optional<FileId> Directory::id_of(const std::string& name) const noexcept {
+  struct stat status{};
+  if (::fstatat(fd(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return std::nullopt;
+  return id_in(status);
 }
 
 bool Directory::remove(const std::string& name) const {

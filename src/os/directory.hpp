@@ -12,6 +12,14 @@
 
 namespace ckpt::os {
 
+/// Which file a name leads to: another one after it was replaced.
+struct FileId {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+
+  friend bool operator==(const FileId&, const FileId&) = default;
+};
+
 /// An open directory. Names are single components; the directory may be renamed while it is open.
 class Directory {
  public:
@@ -27,6 +35,9 @@ class Directory {
   /// Throws not_found when the path leads to another directory by now, or to none: this one was renamed or removed.
   void require_at_path() const;
 
+  /// Whether the path leads here, by whatever links.
+  bool is_at(const std::filesystem::path& path) const noexcept;
+
   /// Makes names that were created, renamed or removed survive a power cut. Throws io.
   void sync() const;
 
@@ -41,6 +52,9 @@ class Directory {
   /// file must not count as gone because the disk failed.
   std::optional<Status> status(const std::string& name) const;
   bool exists(const std::string& name) const { return status(name).has_value(); }
+
+  /// Nothing when there is no such name, or that cannot be told. Of a symbolic link itself, not of what it leads to.
+  std::optional<FileId> id_of(const std::string& name) const noexcept;
 
   /// False when there was no such file. Throws io.
   bool remove(const std::string& name) const;
