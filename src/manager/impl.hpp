@@ -110,6 +110,7 @@ class CheckpointManager::Impl {
   std::map<std::string, manager::Facts, std::less<>> facts_;  // by file, of those that could be read
   std::set<std::string> written_;                             // by this manager
   std::optional<std::int64_t> last_step_;                     // of the last save
+  bool resumed_ = false;  // restored from here, whatever was restored from elsewhere since
   std::optional<RestoreStatus> restored_;                     // until a save has seen that nothing waits any more
   manager::Deletions deletions_{directory_};                  // its thread uses the directory
 

@@ -2,7 +2,6 @@
 #include "base/text.hpp"
 #include "manager/file_names.hpp"
 #include "manager/impl.hpp"
-#include "manager/paths.hpp"
 #include "os/replacement_file.hpp"
 
 #include <ckpt/error.hpp>
@@ -48,8 +47,7 @@ std::string CheckpointManager::Impl::file_of(std::int64_t number) const {
 // As checkpoints() gives it, absolute, or a name alone.
 std::string CheckpointManager::Impl::file_of(const std::filesystem::path& path) const {
   const std::string file = path.filename();
-  const bool here = !path.has_parent_path() || manager::same_directory(path.parent_path(), directory_.path()) ||
-                    path.parent_path() == shown_;
+  const bool here = !path.has_parent_path() || path.parent_path() == shown_ || directory_.is_at(path.parent_path());
   if (here && manager::number_of(options_.name, file)) return file;
   throw Error{ErrorCode::invalid_argument,
               {.problem = "this is no checkpoint of this manager",

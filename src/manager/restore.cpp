@@ -60,6 +60,7 @@ RestoreResult CheckpointManager::Impl::restore() {
     }
     result.status = graph::restore_with_counter(*checkpoint_, graph::open_for(path, options), options);
     restored_ = result.status;
+    resumed_ = true;
     adopt(candidate);
     write_if_unwritten();
     result.path = shown_ / candidate.file;

@@ -5,7 +5,6 @@
 #include "manager/file_names.hpp"
 #include "manager/impl.hpp"
 #include "manager/load.hpp"
-#include "manager/paths.hpp"
 
 #include <ckpt/error.hpp>
 
@@ -198,9 +197,9 @@ void CheckpointManager::Impl::enlist(InFlight& save) {
 
 // A file of an earlier run must not disappear because a program forgot to restore and counts from 1 again.
 bool CheckpointManager::Impl::may_replace(const std::string& file) const {
-  if (written_.contains(file) || is_in_flight(file)) return true;
+  if (resumed_ || written_.contains(file) || is_in_flight(file)) return true;
   const std::filesystem::path& source = checkpoint_->restored_from;
-  return !source.empty() && manager::same_directory(os::parent_of(source), directory_.path());
+  return !source.empty() && directory_.is_at(os::parent_of(source));
 }
 
 void CheckpointManager::Impl::require_new(const std::string& file) const {

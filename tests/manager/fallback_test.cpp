@@ -200,3 +200,27 @@ TEST_CASE("a save does not lose restored values that wait for their objects", "[
     CHECK_FALSE(Reader::open(*manager.save().path).contains("late"));
   }
 }
+
+TEST_CASE("a restore from elsewhere after the manager's own does not stop the saves", "[manager][fallback]") {
+  TempDir dir;
+  make_run(dir / "run", 2);
+  damage(dir / "run/ckpt-2.ckpt");
+  Variable<float> pretrained{5};
+  Checkpoint{{"v", pretrained}}.save(dir / "pretrained", quick());
+  Run run{dir / "run"};
+  CHECK(run.manager.restore_or_initialize().path == dir / "run/ckpt-1.ckpt");
+  run.checkpoint.restore(dir / "pretrained-1.ckpt");
+  CHECK(run.save().path == dir / "run/ckpt-2.ckpt");
+  CHECK(scalar_in(dir / "run/ckpt-2.ckpt", "v") == 5);
+}
+
+TEST_CASE("a link to the directory leads to the directory", "[manager][pin]") {
+  TempDir dir;
+  make_run(dir / "run", 2);
+  std::filesystem::create_directory_symlink(dir / "run", dir / "link");
+  Run run{dir / "run"};
+  run.checkpoint.restore(dir / "link/ckpt-1.ckpt");
+  run.manager.pin(dir / "link/ckpt-1.ckpt");
+  CHECK(std::filesystem::exists(dir / "run/ckpt-1.ckpt.pin"));
+  CHECK(run.save().path == dir / "run/ckpt-2.ckpt");
+}
