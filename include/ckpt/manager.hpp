@@ -132,9 +132,11 @@ struct RestoreResult {
 /// <ckpt/async.hpp> for who may change variables when. Such a save enters the list when its file is durable, not
 /// before, and only then the rules are applied and files removed. An error is thrown by its PendingSave; when nobody
 /// asked, the next save that is not skipped, or wait_for_saves(), throws it, once, and does nothing else; the
-/// destructor logs it. After fork() the child cannot use a manager that has saved in the background, only destroy it.
+/// destructor logs it.
 ///
-/// One manager a directory: it holds a lock (`<directory>/.ckpt.lock`) while it lives. One owner, one thread at a time.
+/// One manager a directory: it holds a lock (`<directory>/.ckpt.lock`) while it lives. After fork() the child can only
+/// destroy the manager: all else throws invalid_argument. Until it does that, calls exec or ends, it holds the lock
+/// too: a child (a data loader) that outlives a killed parent keeps the next run out. One owner, one thread at a time.
 /// The manager does not own the checkpoint, which may be moved meanwhile but must not be destroyed before the last
 /// save is durable.
 class CheckpointManager {

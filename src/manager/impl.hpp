@@ -33,8 +33,10 @@ class CheckpointManager::Impl {
 
   const std::filesystem::path& shown() const noexcept { return shown_; }
   manager::Entries entries();
-  /// Whether this is a child of the process that saves in the background: it has to be leaked then.
-  bool is_forked() const noexcept { return saver_ && saver_->is_forked(); }
+  /// Whether this is in a child of the process that made it: it has to be leaked then, since its threads are in the
+  /// parent alone and its mutexes may be locked for ever.
+  bool is_forked() const noexcept { return lock_.is_inherited(); }
+  void release_lock() noexcept { lock_.release(); }
 
   SaveResult save(const SaveRequest& request);
   AsyncSaveResult save_async(const SaveRequest& request, SaveMode mode);
@@ -71,6 +73,7 @@ class CheckpointManager::Impl {
   };
   using Lock = std::unique_lock<std::mutex>;
 
+  void require_owner() const;
   Lock locked() const;
   void drain();
   void settle();
@@ -110,9 +113,9 @@ class CheckpointManager::Impl {
   std::map<std::string, manager::Facts, std::less<>> facts_;  // by file, of those that could be read
   std::set<std::string> written_;                             // by this manager
   std::optional<std::int64_t> last_step_;                     // of the last save
-  bool resumed_ = false;  // restored from here, whatever was restored from elsewhere since
-  std::optional<RestoreStatus> restored_;                     // until a save has seen that nothing waits any more
-  manager::Deletions deletions_{directory_};                  // its thread uses the directory
+  bool resumed_ = false;                      // restored from here, whatever was restored from elsewhere since
+  std::optional<RestoreStatus> restored_;     // until a save has seen that nothing waits any more
+  manager::Deletions deletions_{directory_};  // its thread uses the directory
 
   mutable std::mutex mutex_;
   std::list<InFlight> in_flight_;                  // in their order; only the owner's thread adds and removes

@@ -115,6 +115,7 @@ CheckpointManager::CheckpointManager(Checkpoint& checkpoint, const std::filesyst
     : impl_{std::make_unique<Impl>(checkpoint, directory, std::move(options))} {}
 CheckpointManager::~CheckpointManager() {
   if (!impl_ || !impl_->is_forked()) return;
+  impl_->release_lock();
   [[maybe_unused]] const Impl* leaked = impl_.release();
 }
 CheckpointManager::CheckpointManager(CheckpointManager&&) noexcept = default;

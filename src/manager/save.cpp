@@ -72,16 +72,23 @@ void CheckpointManager::Impl::wait_for_saves() {
 
 // Afterwards nobody else uses this object until the owner begins another save.
 void CheckpointManager::Impl::drain() {
+  require_owner();
   if (saver_) saver_->drain();
   const Lock lock = locked();
   settle();
 }
 
-CheckpointManager::Impl::Lock CheckpointManager::Impl::locked() const {
-  if (!is_forked()) return Lock{mutex_};
+void CheckpointManager::Impl::require_owner() const {
+  if (!is_forked()) return;
   throw Error{ErrorCode::invalid_argument,
-              {.problem = "the process was forked, and the manager's thread that saves is in the parent alone",
+              {.problem = "the process was forked, and the directory belongs to the manager in the parent",
+               .file = directory_.path(),
                .advice = "use the manager in the process that made it"}};
+}
+
+CheckpointManager::Impl::Lock CheckpointManager::Impl::locked() const {
+  require_owner();
+  return Lock{mutex_};
 }
 
 // Saves end in their order.

@@ -156,11 +156,13 @@ DirectoryLock::DirectoryLock(const Directory& directory, const std::string& name
                                      " has no locks: nothing keeps a second writer away");
   }
   if (result == LockResult::taken) {
-    throw Error{ErrorCode::busy,
-                {.problem = "another writer holds this directory",
-                 .file = directory.path() / name,
-                 .advice = "end that process or manager first, or use another directory",
-                 .system_error = EAGAIN}};
+    throw Error{
+        ErrorCode::busy,
+        {.problem = "another writer holds this directory",
+         .file = directory.path() / name,
+         .advice = "end that process or manager first (children that it forked hold the directory too, until they "
+                   "end or call exec), or use another directory",
+         .system_error = EAGAIN}};
   }
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "os/file.hpp"
+#include "os/process.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -80,7 +81,14 @@ class DirectoryLock {
   /// or another, holds it. A file system without locks is let pass, with a line to the log.
   DirectoryLock(const Directory& directory, const std::string& name);
 
+  /// Whether this is a child of the process that took the lock: both hold it then.
+  bool is_inherited() const noexcept { return process_id() != process_; }
+
+  /// Lets go of this process's share.
+  void release() noexcept { descriptor_.reset(); }
+
  private:
+  int process_ = process_id();
   Descriptor descriptor_;
 };
 

@@ -347,6 +347,26 @@ TEST_CASE("a directory that goes away under a save is an error of that save", "[
   CHECK(run.manager.latest() == dir / "run/ckpt-1.ckpt");
 }
 
+TEST_CASE("a forked process is no second writer", "[manager][fork]") {
+  TempDir dir;
+  std::optional<Run> run{std::in_place, dir.path(), ManagerOptions{.max_to_keep = 1}};
+  run->save();
+  const ChildResult result = run_child([&]() -> std::string {
+    for (const auto& call : {std::function<void()>{[&] { run->manager.save(); }},
+                             {[&] { run->manager.pin(1); }},
+                             {[&] { run->manager.unpin(1); }},
+                             {[&] { run->manager.wait_for_deletions(); }},
+                             {[&] { run->manager.restore_or_initialize(); }}}) {
+      if (code_of(call) != ErrorCode::invalid_argument) return "no error";
+    }
+    run.reset();
+    return {};
+  });
+  CHECK(result.text == "");
+  CHECK(checkpoints_in(dir.path()) == Paths{"ckpt-1.ckpt"});
+  CHECK(run->save().path == dir / "ckpt-2.ckpt");
+}
+
 #if !defined(__SANITIZE_THREAD__)
 TEST_CASE("a forked process cannot use a manager that saves in the background", "[manager][async]") {
   TempDir dir;
