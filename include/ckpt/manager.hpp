@@ -112,7 +112,7 @@ struct RestoreResult {
   std::optional<std::filesystem::path> path;
   /// Set together with `path`.
   std::optional<RestoreStatus> status;
-  /// Newer ones that are damaged, newest first.
+  /// Newer ones that are damaged or gone, newest first.
   std::vector<Skipped> skipped;
 
   explicit operator bool() const noexcept { return path.has_value(); }
@@ -179,7 +179,8 @@ class CheckpointManager {
   void wait_for_saves();
 
   /// Restores the newest checkpoint that is whole, or calls `init_fn` when there is none. Damaged newer ones are passed
-  /// over; the log and the result say which and why. Throws corrupt when there are checkpoints and none is whole,
+  /// over; the log and the result say which and why. Throws corrupt when there are checkpoints and none is whole
+  /// (files that were removed by hand are none),
   /// mismatch when the program's variables differ from the file's, unsupported, io, and what `init_fn` throws.
   RestoreResult restore_or_initialize();
 

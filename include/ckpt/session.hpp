@@ -51,7 +51,9 @@ struct SessionOptions {
   /// Whether SIGTERM (a machine that is taken away) and SIGINT save and end the training. The second one ends the
   /// process at once. One session of a process can.
   bool handle_signals = true;
-  /// The manager's options; `step_counter` and a rule for the best checkpoint are added.
+  /// The manager's options; `step_counter` and a rule for the best checkpoint are added. Giving this member gives up
+  /// these defaults, the name too: to change one, set `options.manager.max_to_keep = 3` on an object of SessionOptions,
+  /// or a run of the name "model" is not found when it goes on.
   ManagerOptions manager = {.max_to_keep = 5, .keep_every_n_hours = 10'000, .name = "model"};
 };
 

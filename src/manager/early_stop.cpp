@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -56,13 +57,24 @@ bool EarlyStop::improves(double value) {
   const double best = state_.values()[0];
   const double gain = options_.better == Better::lower ? best - value : value - best;
   const bool better = !std::isnan(value) && (std::isnan(best) || gain > options_.min_change);
-  const auto state = state_.mutable_values();
+  const auto state = writable();
   before_ = {state[0], state[1]};
   if (better) state[0] = value;
   state[1] = better ? 0 : state[1] + 1;
   return better;
 }
 
-void EarlyStop::undo() { std::ranges::copy(before_, state_.mutable_values().begin()); }
+void EarlyStop::undo() { std::ranges::copy(before_, writable().begin()); }
+
+// Also in a program that restores everything as read-only views.
+std::span<double> EarlyStop::writable() {
+  if (state_.read_only()) {
+    graph::Storage& storage = graph::Access::node(state_)->storage;
+    graph::Storage memory = graph::allocate(storage.size);
+    std::ranges::copy(storage.bytes(), memory.data);
+    storage = std::move(memory);
+  }
+  return state_.mutable_values();
+}
 
 }  // namespace ckpt::manager

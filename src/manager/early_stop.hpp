@@ -4,6 +4,7 @@
 #include <ckpt/session.hpp>
 
 #include <array>
+#include <span>
 
 namespace ckpt::manager {
 
@@ -25,6 +26,8 @@ class EarlyStop {
   bool is_over() const { return state_.values()[1] >= options_.patience; }
 
  private:
+  std::span<double> writable();
+
   EarlyStopping options_;
   Variable<double> state_;  // the best value so far, NaN for none; reports since then
   std::array<double, 2> before_{};

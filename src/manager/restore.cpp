@@ -45,6 +45,7 @@ RestoreResult CheckpointManager::Impl::restore() {
   deletions_.cancel_all();
   reclaim();
   RestoreResult result;
+  std::optional<Error> damaged;  // the newest; what was removed by hand is no checkpoint any more
   RestoreOptions options = options_.restore;
   if (options.verify == Verify::full) options.verify = Verify::lazy;  // what is checked here need not be checked again
   for (const Entry& candidate : candidates()) {
@@ -54,8 +55,13 @@ RestoreResult CheckpointManager::Impl::restore() {
       static_cast<void>(Reader::open(path, {.mode = ReadMode::read, .verify = Verify::full}));
     } catch (const Error& error) {
       if (!is_damage(error)) throw;
-      base::log(LogLevel::warning, std::string{"passing over a damaged checkpoint: "} + error.what());
+      base::log(LogLevel::warning, std::string{"passing over a checkpoint: "} + error.what());
       result.skipped.push_back({shown_ / candidate.file, error});
+      if (directory_.exists(candidate.file)) {
+        damaged = damaged ? damaged : std::optional{error};
+      } else {
+        forget(candidate.file);
+      }
       continue;
     }
     result.status = graph::restore_with_counter(*checkpoint_, graph::open_for(path, options), options);
@@ -70,10 +76,10 @@ RestoreResult CheckpointManager::Impl::restore() {
     }
     return result;
   }
-  if (!result.skipped.empty()) {
+  if (damaged) {
     throw Error{ErrorCode::corrupt,
                 {.problem = "there are checkpoints, and none of them is whole; the newest: " +
-                            std::string{result.skipped.front().reason.what()},
+                            std::string{damaged->what()},
                  .file = directory_.path(),
                  .advice = "move them away to start afresh"}};
   }

@@ -276,15 +276,17 @@ void CheckpointManager::Impl::write_state(const manager::State& state, bool dura
   unwritten_ = false;
 }
 
+void CheckpointManager::Impl::forget(const std::string& file) {
+  std::erase_if(entries_, [&](const Entry& entry) { return entry.file == file; });
+  leaving_.erase(file);
+  written_.erase(file);
+  facts_.erase(file);
+}
+
 // Files that were to be removed and are still there are judged by the next sweep.
 void CheckpointManager::Impl::reclaim() {
   const manager::Deletions::Outcome outcome = deletions_.take_outcome();
-  for (const std::string& file : outcome.removed) {
-    std::erase_if(entries_, [&](const Entry& entry) { return entry.file == file; });
-    leaving_.erase(file);
-    written_.erase(file);
-    facts_.erase(file);
-  }
+  for (const std::string& file : outcome.removed) forget(file);
   for (const std::string& file : outcome.left) leaving_.erase(file);
 }
 

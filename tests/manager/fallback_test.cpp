@@ -224,3 +224,22 @@ TEST_CASE("a link to the directory leads to the directory", "[manager][pin]") {
   CHECK(std::filesystem::exists(dir / "run/ckpt-1.ckpt.pin"));
   CHECK(run.save().path == dir / "run/ckpt-2.ckpt");
 }
+
+TEST_CASE("when all files were removed by hand, that is a fresh start", "[manager][fallback]") {
+  TempDir dir;
+  int initialised = 0;
+  Run run{dir.path(), {.init_fn = [&] { ++initialised; }}};
+  for (int i = 0; i < 2; ++i) run.save();
+  SECTION("all") {
+    for (const char* name : {"ckpt-1.ckpt", "ckpt-2.ckpt"}) std::filesystem::remove(dir / name);
+    CHECK_FALSE(run.manager.restore_or_initialize());
+    CHECK(initialised == 1);
+    CHECK_FALSE(run.manager.latest());
+  }
+  SECTION("not when one is left, and is damaged") {
+    std::filesystem::remove(dir / "ckpt-2.ckpt");
+    damage(dir / "ckpt-1.ckpt");
+    CKPT_REQUIRE_ERROR(error, ErrorCode::corrupt, run.manager.restore_or_initialize());
+    CHECK(contains(error.what(), "ckpt-1.ckpt"));
+  }
+}

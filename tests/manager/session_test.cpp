@@ -6,6 +6,7 @@
 #include <csignal>
 #include <limits>
 #include <memory>
+#include <span>
 #include <stdexcept>
 #include <utility>
 #include <vector>
@@ -382,4 +383,22 @@ TEST_CASE("finishing goes on where it failed, also from another directory", "[ma
   CHECK(listener->calls == 2);
   CHECK(program.step.value() == 1);
   CHECK(checkpoints_in(dir / "run") == Paths{"model-0.ckpt", "model-1.ckpt", "model-2.ckpt"});
+}
+
+TEST_CASE("early stopping goes on in a program that restores views", "[manager][session][early]") {
+  TempDir dir;
+  std::int64_t memory = 0;
+  for (const std::int64_t last : {3, 6}) {
+    auto step = Variable<std::int64_t>::wrap({}, std::span{&memory, 1});
+    Checkpoint checkpoint{{"step", step}};
+    SessionOptions options = quick_session({.save_steps = 1, .max_steps = last});
+    options.early_stopping = EarlyStopping{.metric = "loss", .patience = 10};
+    options.manager.restore.binding = Binding::view;
+    TrainingSession session{checkpoint, step, dir / "run", options};
+    while (session.next()) {
+      ++step;
+      session.report({{"loss", 1.0}});
+    }
+    session.finish();
+  }
 }
