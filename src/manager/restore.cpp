@@ -77,11 +77,11 @@ RestoreResult CheckpointManager::Impl::restore() {
     return result;
   }
   if (damaged) {
-    throw Error{ErrorCode::corrupt,
-                {.problem = "there are checkpoints, and none of them is whole; the newest: " +
-                            std::string{damaged->what()},
-                 .file = directory_.path(),
-                 .advice = "move them away to start afresh"}};
+    throw Error{
+        ErrorCode::corrupt,
+        {.problem = "there are checkpoints, and none of them is whole; the newest: " + std::string{damaged->what()},
+         .file = directory_.path(),
+         .advice = "move them away to start afresh"}};
   }
   if (options_.init_fn) options_.init_fn();
   return result;

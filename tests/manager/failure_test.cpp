@@ -1,4 +1,4 @@
-// Saves that fail half way: a directory that cannot be synced, memory that ends. No file is lost from the list.
+// Saves that fail when their file is in its place: a directory that cannot be synced. No file is lost from the list.
 #include "run.hpp"
 
 #include <sys/stat.h>
@@ -7,12 +7,9 @@
 
 #include <atomic>
 #include <cerrno>
-#include <cstdlib>
-#include <new>
 #include <optional>
 #include <set>
 #include <string>
-#include <string_view>
 
 using namespace ckpt;
 using namespace ckpt::test;
@@ -20,13 +17,10 @@ using namespace ckpt::test;
 namespace {
 
 std::atomic<int> directories_until_failure{0};  // 1: the next sync of a directory fails; 0: none
-long allocations_after_rename = 0;              // the n-th after a checkpoint was renamed fails; 0: none
-thread_local long allocations_until_failure = 0;
-void (*volatile const release)(void*) = std::free;  // GCC must not see that memory of `new` is freed
 
 }  // namespace
 
-// These take the place of the system's and the compiler's in this program.
+// Takes the place of the system's in this program.
 extern "C" int fsync(int fd) {
   struct stat status{};
   const bool is_directory = ::fstat(fd, &status) == 0 && S_ISDIR(status.st_mode);
@@ -36,19 +30,6 @@ extern "C" int fsync(int fd) {
   }
   return static_cast<int>(::syscall(SYS_fsync, fd));
 }
-
-extern "C" int renameat2(int from_fd, const char* from, int to_fd, const char* to, unsigned flags) {
-  if (std::string_view{to}.ends_with(".ckpt")) allocations_until_failure = allocations_after_rename;
-  return static_cast<int>(::syscall(SYS_renameat2, from_fd, from, to_fd, to, flags));
-}
-
-void* operator new(std::size_t size) {
-  if (allocations_until_failure > 0 && --allocations_until_failure == 0) throw std::bad_alloc{};
-  if (void* memory = std::malloc(size > 0 ? size : 1)) return memory;
-  throw std::bad_alloc{};
-}
-void operator delete(void* memory) noexcept { release(memory); }
-void operator delete(void* memory, std::size_t) noexcept { release(memory); }
 
 namespace {
 
@@ -118,34 +99,4 @@ TEST_CASE("a number that is used again, and fails before or after its file is in
     CHECK(run.manager.checkpoints() == std::vector{dir / "ckpt-2.ckpt", dir / "ckpt-1.ckpt", dir / "ckpt-3.ckpt"});
   }
   CHECK(listed(run) == there(dir.path()));
-}
-
-TEST_CASE("memory that ends when the file is in its place leaves no file that is not in the list",
-          "[manager][failure]") {
-  TempDir dir;
-  Run run{dir.path(), {.max_to_keep = 2, .keep_best = {{.metric = "loss"}}}};
-  SaveOptions options = quick();
-  options.writer.metrics = {{"loss", 1}};
-  int failures = 0;
-  for (long nth = 1;; ++nth) {
-    run.value = static_cast<float>(nth);
-    allocations_after_rename = nth;
-    bool failed = false;
-    try {
-      run.manager.save(options);
-    } catch (const std::bad_alloc&) {
-      failed = true;
-    }
-    const bool reached = allocations_until_failure == 0;
-    allocations_after_rename = allocations_until_failure = 0;
-    failures += static_cast<int>(failed);
-    INFO("allocation " << nth);
-    run.manager.wait_for_deletions();
-    REQUIRE(listed(run) == there(dir.path()));
-    if (!reached) break;
-    run.save();  // or the list grows with each failure, and with it what a save allocates
-  }
-  CHECK(failures > 10);
-  run.save();
-  CHECK(there(dir.path()).size() == 2);
 }
