@@ -73,7 +73,9 @@ class Writer {
   Writer& operator=(Writer&&) noexcept;
 
   /// Adds a whole tensor; `data` may be reused as soon as this returns. Throws already_exists for a second tensor of
-  /// that path, invalid_argument when the size of `data` does not fit dtype and shape, limit, io.
+  /// that path, invalid_argument when the size of `data` does not fit dtype and shape or the values are none of that
+  /// dtype (a bool that is neither 0 nor 1; string and bytes that are not as encode_strings makes them; string that is
+  /// not UTF-8), limit, io.
   void add(std::string_view path, DType dtype, const Shape& shape, std::span<const std::byte> data,
            const TensorOptions& options = {});
 
@@ -84,7 +86,7 @@ class Writer {
 
   /// Adds a tensor in pieces: begin, any number of append, end. `size_bytes` is needed for string, bytes and dtypes
   /// unknown to this version only. end() throws invalid_argument when bytes are missing, append when there are too
-  /// many.
+  /// many or the values are none of that dtype. For string it keeps 8 bytes of memory an element until end().
   void begin(std::string_view path, DType dtype, const Shape& shape, const TensorOptions& options = {},
              std::optional<std::uint64_t> size_bytes = std::nullopt);
   void append(std::span<const std::byte> data);

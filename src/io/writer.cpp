@@ -9,6 +9,7 @@
 #include "io/graph_check.hpp"
 #include "io/located.hpp"
 #include "io/tensor_writer.hpp"
+#include "io/value_check.hpp"
 #include "os/replacement_file.hpp"
 
 #include <ckpt/error.hpp>
@@ -136,16 +137,18 @@ class Writer::Impl {
                                to_string(shape),
                    .found = std::to_string(*size_bytes)}};
     }
+    if (size.bytes) size_bytes = size.bytes;
     const Compression compression = options.compression.value_or(options_.compression);
     require_known(compression);
     block_ = options.block;
-    tensor_.emplace(*file_, geometry_, encoders(compression), std::string{path}, dtype, shape,
-                    size.bytes ? *size.bytes : *size_bytes);
+    values_.emplace(path, dtype, shape, *size_bytes);
+    tensor_.emplace(*file_, geometry_, encoders(compression), std::string{path}, dtype, shape, *size_bytes);
   }
 
   void append(std::span<const std::byte> data) {
     if (!tensor_) refuse("append without begin");
     tensor_->append(data);
+    values_->append(data);
   }
 
   void end() {
@@ -153,12 +156,13 @@ class Writer::Impl {
     const format::TensorRecord record = tensor_->finish();
     index_.add(record, block_ ? &*block_ : nullptr, tensor_->chunk_sums(), tensor_->frame_sizes());
     tensor_.reset();
+    values_.reset();
   }
 
   void add(std::string_view path, DType dtype, const Shape& shape, std::span<const std::byte> data,
            const TensorOptions& options) {
     begin(path, dtype, shape, options, data.size());
-    tensor_->append(data);
+    append(data);
     end();
   }
 
@@ -257,7 +261,8 @@ class Writer::Impl {
   std::vector<codec::ChunkEncoder> encoders_;
   std::unique_ptr<os::ReplacementFile> file_;  // null after commit and after a failure
   std::optional<io::TensorWriter> tensor_;
-  std::optional<BlockType> block_;  // of tensor_
+  std::optional<io::ValueCheck> values_;  // of tensor_
+  std::optional<BlockType> block_;        // of tensor_
 };
 
 Writer::Writer(std::filesystem::path path, WriterOptions options)

@@ -1,6 +1,8 @@
 // Objects that keep their state in a form of their own, text, and bytes.
 #include "objects.hpp"
 
+#include <support/file_image.hpp>
+
 #include <random>
 #include <sstream>
 #include <stdexcept>
@@ -75,13 +77,13 @@ TEST_CASE("what is wrong with text", "[graph][state]") {
   Checkpoint{{"v", text}}.write(dir / "a.ckpt", quick());
   Checkpoint other{{"v", bytes}};
   CKPT_CHECK_CODE(ErrorCode::mismatch, other.read(dir / "a.ckpt"));
-  const std::string bad = "\xff";
-  {
-    Writer writer{dir / "bad.ckpt", quick().writer};
-    writer.add("v", DType::string, {}, encode_strings(std::span{&bad, 1}));
-    writer.commit();
-  }
   Checkpoint checkpoint{{"v", text}};
+  checkpoint.write(dir / "a.ckpt", quick());
+  FileImage image{dir / "a.ckpt"};
+  const std::size_t record = image.tensor(image.find("v"));
+  image.set<std::uint8_t>(image.get<std::uint64_t>(record + at::kBlobOffset) + 16, 0xff);
+  image.seal_all();
+  image.store(dir / "bad.ckpt");
   CKPT_REQUIRE_ERROR(error, ErrorCode::corrupt, checkpoint.read(dir / "bad.ckpt"));
   CHECK(error.details().object == "v");
   CHECK(error.details().file == dir / "bad.ckpt");
