@@ -34,7 +34,7 @@ void TensorView::require(DType wanted) const {
 }
 
 std::vector<std::string> TensorView::strings() const {
-  if (dtype_ != DType::string) require(DType::bytes);
+  if (dtype_ != DType::bytes) require(DType::string);
   const auto count = static_cast<std::uint64_t>(shape_.elements());
   const auto table = (base::Checked{count} + 1) * kOffsetBytes;
   if (!table.fits(bytes_.size())) bad_offsets();

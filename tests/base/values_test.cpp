@@ -122,6 +122,14 @@ TEST_CASE("strings are encoded as offsets and bytes") {
   CHECK(TensorView(DType::string, Shape{0}, none, nullptr).strings().empty());
 }
 
+TEST_CASE("strings of a tensor of numbers: the error names what strings are") {
+  const Bytes bytes(8);
+  const TensorView view{DType::f32, Shape{2}, bytes, nullptr};
+  CKPT_REQUIRE_ERROR(error, ErrorCode::mismatch, view.strings());
+  CHECK(error.details().expected == "string");
+  CHECK(error.details().found == "f32");
+}
+
 TEST_CASE("strings with bad offsets are refused") {
   const std::vector<std::string> elements{"ab", "cd"};
   const Bytes good = encode_strings(elements);
