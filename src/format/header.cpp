@@ -19,10 +19,6 @@ constexpr std::size_t kFooterSum = 48;
 constexpr std::size_t kFooterMagicOffset = 56;
 constexpr const char* kUseAnother = "the file is damaged: use another checkpoint";
 
-bool has_magic(std::span<const std::byte> bytes, const std::array<unsigned char, 8>& magic) {
-  return std::ranges::equal(bytes, std::as_bytes(std::span{magic}));
-}
-
 void put_magic(std::span<std::byte> bytes, const std::array<unsigned char, 8>& magic) {
   std::ranges::copy(std::as_bytes(std::span{magic}), bytes.begin());
 }
@@ -41,6 +37,21 @@ Uuid uuid_at(std::span<const std::byte> bytes, std::size_t offset) {
                .expected = std::move(expected),
                .found = std::move(found),
                .advice = kUseAnother}};
+}
+
+Footer footer_in(std::span<const std::byte, kFooterBytes> bytes) {
+  return {.index_offset = load<std::uint64_t>(bytes, 0),
+          .index_size = load<std::uint64_t>(bytes, 8),
+          .sums_root = load<std::uint64_t>(bytes, 16),
+          .file_size = load<std::uint64_t>(bytes, 24),
+          .uuid = uuid_at(bytes, 32)};
+}
+
+// Whether these are the last bytes of what was written: a file of `size` bytes that begins with `header`.
+bool is_end_of(const Header& header, std::uint64_t size, std::span<const std::byte, kFooterBytes> bytes, Hash hash) {
+  if (!is_footer(bytes) || load<std::uint64_t>(bytes, kFooterSum) != hash(bytes.first<kFooterSum>(), 0)) return false;
+  const Footer footer = footer_in(bytes);
+  return footer.file_size == size && footer.uuid == header.uuid;
 }
 
 // What the bits mean, for a message that says what this version lacks.
@@ -100,13 +111,18 @@ FooterBytes encode(const Footer& footer, Hash hash) {
   return bytes;
 }
 
+void require_magic(std::span<const std::byte> beginning) {
+  const auto magic = std::as_bytes(std::span{kHeaderMagic});
+  const std::size_t size = std::min(beginning.size(), magic.size());
+  if (std::ranges::equal(beginning.first(size), magic.first(size))) return;
+  throw Error{ErrorCode::corrupt,
+              {.problem = "not a checkpoint file: it does not begin with the magic bytes",
+               .offset = 0,
+               .advice = "check the path: the file is of another kind, or its beginning was written over"}};
+}
+
 Header decode_header(std::span<const std::byte, kHeaderBytes> bytes, Hash hash) {
-  if (!has_magic(bytes.first<8>(), kHeaderMagic)) {
-    throw Error{ErrorCode::corrupt,
-                {.problem = "not a checkpoint file: it does not begin with the magic bytes",
-                 .offset = 0,
-                 .advice = "check the path; `ckptdump info` says which other format it is, if it knows it"}};
-  }
+  require_magic(bytes);
   const auto mark = load<std::uint32_t>(bytes, 12);
   if (mark == __builtin_bswap32(kByteOrderMark)) {
     throw Error{ErrorCode::unsupported,
@@ -128,21 +144,12 @@ Header decode_header(std::span<const std::byte, kHeaderBytes> bytes, Hash hash) 
 
 Footer decode_footer(std::span<const std::byte, kFooterBytes> bytes, std::uint64_t file_size, const Header& header,
                      Hash hash) {
+  if (!is_footer(bytes)) refuse_end(bytes, file_size, header, hash);
   const std::uint64_t start = file_size - kFooterBytes;
-  if (!has_magic(bytes.last<8>(), kFooterMagic)) {
-    throw Error{ErrorCode::corrupt,
-                {.problem = "incomplete write: the file does not end with a footer",
-                 .offset = start,
-                 .advice = "it was cut off or never finished: use another checkpoint"}};
-  }
   const auto sum = load<std::uint64_t>(bytes, kFooterSum);
   const std::uint64_t actual = hash(bytes.first<kFooterSum>(), 0);
   if (sum != actual) corrupt("damaged footer", start, "xxh3 " + base::hex16(sum), "xxh3 " + base::hex16(actual));
-  const Footer footer{.index_offset = load<std::uint64_t>(bytes, 0),
-                      .index_size = load<std::uint64_t>(bytes, 8),
-                      .sums_root = load<std::uint64_t>(bytes, 16),
-                      .file_size = load<std::uint64_t>(bytes, 24),
-                      .uuid = uuid_at(bytes, 32)};
+  const Footer footer = footer_in(bytes);
   if (footer.file_size != file_size) {
     corrupt("the file has another size than was written", start + 24, std::to_string(footer.file_size) + " bytes",
             std::to_string(file_size));
@@ -166,6 +173,29 @@ Footer decode_footer(std::span<const std::byte, kFooterBytes> bytes, std::uint64
             "offset " + base::hex(footer.index_offset) + ", " + std::to_string(footer.index_size) + " bytes");
   }
   return footer;
+}
+
+bool is_footer(std::span<const std::byte, kFooterBytes> bytes) noexcept {
+  return std::ranges::equal(bytes.last<8>(), std::as_bytes(std::span{kFooterMagic}));
+}
+
+void refuse_end(std::span<const std::byte> tail, std::uint64_t file_size, const Header& header, Hash hash) {
+  for (std::size_t surplus = 1; surplus + kFooterBytes <= tail.size(); ++surplus) {
+    const std::uint64_t size = file_size - surplus;
+    const auto bytes = tail.last(surplus + kFooterBytes).first<kFooterBytes>();
+    if (!is_end_of(header, size, bytes, hash)) continue;
+    throw Error{ErrorCode::corrupt,
+                {.problem = "the file goes on after its end",
+                 .offset = size,
+                 .expected = std::to_string(size) + " bytes",
+                 .found = std::to_string(file_size),
+                 .advice = "something was appended to it: cut that off (truncate --size=" + std::to_string(size) +
+                           "), or use another checkpoint"}};
+  }
+  throw Error{ErrorCode::corrupt,
+              {.problem = "incomplete write: the file does not end with a footer",
+               .offset = file_size - kFooterBytes,
+               .advice = "it was cut off or never finished: use another checkpoint"}};
 }
 
 std::uint64_t sums_offset(const Footer& footer) noexcept { return footer.index_offset + footer.index_size; }

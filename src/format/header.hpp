@@ -35,6 +35,9 @@ using FooterBytes = std::array<std::byte, kFooterBytes>;
 HeaderBytes encode(const Header& header, Hash hash);
 FooterBytes encode(const Footer& footer, Hash hash);
 
+/// Throws corrupt when a file of that beginning, all of it if it has less than 8 bytes, is of another kind.
+void require_magic(std::span<const std::byte> beginning);
+
 /// Throws corrupt when this is no checkpoint or the header is damaged; unsupported, naming what it lacks, for another
 /// byte order, a newer major version or an unknown required feature.
 Header decode_header(std::span<const std::byte, kHeaderBytes> bytes, Hash hash);
@@ -44,6 +47,13 @@ Header decode_header(std::span<const std::byte, kHeaderBytes> bytes, Hash hash);
 /// an index.
 Footer decode_footer(std::span<const std::byte, kFooterBytes> bytes, std::uint64_t file_size, const Header& header,
                      Hash hash);
+
+/// Whether there is a footer, whole or damaged.
+bool is_footer(std::span<const std::byte, kFooterBytes> bytes) noexcept;
+
+/// Throws corrupt, for a file that does not end in a footer: it goes on behind the one that lies in `tail`, its last
+/// bytes, or was not written to its end.
+[[noreturn]] void refuse_end(std::span<const std::byte> tail, std::uint64_t file_size, const Header& header, Hash hash);
 
 /// Offset of the page sums, which is the end of the index.
 std::uint64_t sums_offset(const Footer& footer) noexcept;

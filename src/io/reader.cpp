@@ -55,12 +55,22 @@ Reader::Impl::Impl(const std::filesystem::path& path, const ReaderOptions& optio
       source_{path, options.mode, options.copy_on_write} {
   const std::uint64_t size = source_.size();
   header_ = format::decode_header(source_.header(), codec::xxh3);
+  if (!format::is_footer(source_.footer())) refuse_end();
   footer_ = format::decode_footer(source_.footer(), size, header_, codec::xxh3);
   const auto index_size = static_cast<std::size_t>(footer_.index_size);
   const auto both = static_cast<std::size_t>(size - format::kFooterBytes - footer_.index_offset);
   const auto bytes = source_.bytes(footer_.index_offset, both, index_copy_);
   index_.emplace(bytes.first(index_size), bytes.subspan(index_size), header_, footer_, codec::xxh3,
                  source_.take_reads());
+}
+
+void Reader::Impl::refuse_end() const {
+  constexpr std::uint64_t kMostSurplus = 64U << 10U;  // that is looked through
+  const std::uint64_t size = source_.size();
+  const std::uint64_t searched = std::min(size, kMostSurplus + format::kFooterBytes);
+  std::vector<std::byte> scratch;
+  const auto tail = source_.bytes(size - searched, static_cast<std::size_t>(searched), scratch);
+  format::refuse_end(tail, size, header_, codec::xxh3);
 }
 
 Reader Reader::open(const std::filesystem::path& path, const ReaderOptions& options) {

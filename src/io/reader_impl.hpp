@@ -43,6 +43,9 @@ class Reader::Impl {
   void transfer(std::span<const io::Transfer> transfers) const;
 
  private:
+  /// For a file that does not end in a footer: throws corrupt, saying whether it is longer or shorter than it was.
+  [[noreturn]] void refuse_end() const;
+
   std::filesystem::path path_;
   Verify verify_;
   unsigned threads_;

@@ -34,7 +34,11 @@ Source::Source(const std::filesystem::path& path, ReadMode mode, bool copy_on_wr
   file_ = std::make_shared<const os::File>(os::File::open(path));
   const os::File& file = *file_;
   size_ = file.size();
+  const auto beginning =
+      std::span{header_}.first(static_cast<std::size_t>(std::min<std::uint64_t>(size_, header_.size())));
+  file.read_at(0, beginning);
   if (size_ < format::kHeaderBytes + format::kFooterBytes) {
+    format::require_magic(beginning);
     throw Error{ErrorCode::corrupt,
                 {.problem = size_ == 0 ? "the file is empty" : "too short for a checkpoint",
                  .file = path,
@@ -42,7 +46,6 @@ Source::Source(const std::filesystem::path& path, ReadMode mode, bool copy_on_wr
                  .found = std::to_string(size_),
                  .advice = "it was cut off or never written: use another checkpoint"}};
   }
-  file.read_at(0, header_);
   file.read_at(size_ - end().size(), std::span{end_}.first(end().size()));
   if (mode == ReadMode::automatic) mode = file.is_remote() ? ReadMode::read : ReadMode::mmap;
   if (copy_on_write && mode == ReadMode::read) {

@@ -195,6 +195,39 @@ TEST_CASE("bytes appended are refused", "[truncate]") {
   CKPT_CHECK_CODE(ErrorCode::corrupt, Reader::open(dir / "b.ckpt"));
 }
 
+TEST_CASE("a file that goes on after its end is told from one that was cut off", "[truncate]") {
+  const TempDir dir;
+  write_sample(dir / "a.ckpt");
+  const Bytes whole = read_file(dir / "a.ckpt");
+  const auto said = [&](const Bytes& bytes) {
+    write_file(dir / "b.ckpt", bytes);
+    std::string text;
+    for (const ReadMode mode : {ReadMode::mmap, ReadMode::read}) {
+      CKPT_REQUIRE_ERROR(error, ErrorCode::corrupt, Reader::open(dir / "b.ckpt", {.mode = mode}));
+      text = error.what();
+    }
+    return text;
+  };
+  const std::string size = std::to_string(whole.size());
+  for (const std::size_t surplus : {1U, 8U, 64U, 4096U, 65536U}) {
+    Bytes longer = whole;
+    longer.resize(whole.size() + surplus);
+    const std::string text = said(longer);
+    CHECK(contains(text, "the file goes on after its end"));
+    CHECK(contains(text, "expected " + size + " bytes, found " + std::to_string(longer.size())));
+    CHECK(contains(text, "truncate --size=" + size));
+  }
+  Bytes much_longer = whole;
+  much_longer.resize(whole.size() + 65537);
+  CHECK(contains(said(much_longer), "incomplete write"));
+  CHECK(contains(said(Bytes(whole.begin(), whole.end() - 1)), "incomplete write"));
+  // The end of another file is none of this one's.
+  Bytes mixed = whole;
+  mixed.resize(whole.size() + 1);
+  mixed[whole.size() - 64 + 40] ^= std::byte{1};
+  CHECK(contains(said(mixed), "incomplete write"));
+}
+
 TEST_CASE("two blobs swapped are found, and so is a renamed tensor") {
   const TempDir dir;
   write_sample(dir / "a.ckpt");
@@ -238,14 +271,23 @@ TEST_CASE("an error in data says which chunk is damaged") {
 
 TEST_CASE("what is no checkpoint is refused, and said to be none") {
   const TempDir dir;
-  const auto refuse = [&](const Bytes& bytes, ErrorCode code) {
+  const auto refuse = [&](const Bytes& bytes, ErrorCode code, const char* said = "not a checkpoint file") {
     write_file(dir / "x", bytes);
     for (const ReadMode mode : {ReadMode::automatic, ReadMode::mmap, ReadMode::read}) {
-      CKPT_CHECK_CODE(code, Reader::open(dir / "x", {.mode = mode}));
+      CKPT_REQUIRE_ERROR(error, code, Reader::open(dir / "x", {.mode = mode}));
+      CHECK(contains(error.what(), said));
     }
   };
-  refuse({}, ErrorCode::corrupt);
-  refuse(to_bytes("hello"), ErrorCode::corrupt);
+  refuse({}, ErrorCode::corrupt, "the file is empty");
+  for (const char* text : {"a", "hello", "seven b", "eight by", "a text of 28 bytes, in a line"}) {
+    refuse(to_bytes(text), ErrorCode::corrupt);
+  }
+  write_sample(dir / "a.ckpt");
+  const Bytes whole = read_file(dir / "a.ckpt");
+  for (const std::size_t size : {1, 7, 8, 63, 64, 127}) {
+    refuse(Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size)), ErrorCode::corrupt,
+           "too short for a checkpoint");
+  }
   refuse(Bytes(63), ErrorCode::corrupt);
   refuse(Bytes(64), ErrorCode::corrupt);
   refuse(Bytes(128), ErrorCode::corrupt);
