@@ -20,9 +20,9 @@ using flatbuffers::voffset_t;
 constexpr std::uint32_t kXxh3 = 1;
 constexpr voffset_t kFieldsEnd = Index::VT_COUNTS + sizeof(voffset_t);
 
-[[noreturn]] void corrupt(const char* problem, std::uint64_t offset) {
+[[noreturn]] void corrupt(const std::string& problem, std::uint64_t offset) {
   throw Error{ErrorCode::corrupt,
-              {.problem = std::string{"bad index: "} + problem,
+              {.problem = "bad index: " + problem,
                .offset = offset,
                .advice = "the file is damaged or was made by a faulty writer: use another checkpoint"}};
 }
@@ -146,7 +146,9 @@ Columns read_columns(std::span<const std::byte> index, std::uint64_t index_offse
   Columns columns;
   columns.geometry = {root.scalar(Index::VT_CHUNK_SIZE), root.scalar(Index::VT_SMALL_ALIGNMENT),
                       root.scalar(Index::VT_LARGE_ALIGNMENT)};
-  if (const char* problem = why_not_a_geometry(columns.geometry)) corrupt(problem, index_offset);
+  if (const auto wrong = why_not_a_geometry(columns.geometry)) {
+    corrupt(wrong->problem + ", found " + wrong->found, index_offset);
+  }
   columns.tensors = root.column<fb::Tensor>(Index::VT_TENSORS, counts.tensors());
   columns.paths = root.column<std::uint8_t>(Index::VT_PATHS, counts.paths());
   columns.dims = root.column<std::int64_t>(Index::VT_DIMS, counts.dims());

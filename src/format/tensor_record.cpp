@@ -9,6 +9,7 @@
 #include <array>
 #include <cstring>
 #include <string>
+#include <utility>
 
 namespace ckpt::format {
 namespace {
@@ -25,19 +26,23 @@ DataSize block_size(std::uint64_t elements, const BlockType* block) noexcept {
 
 }  // namespace
 
-const char* why_not_a_geometry(const Geometry& geometry) noexcept {
-  const auto is_alignment = [](std::uint32_t value) {
-    return base::is_power_of_two(value) && value >= kMinAlignment && value <= kMaxAlignment;
+std::optional<ErrorDetails> why_not_a_geometry(const Geometry& geometry) {
+  const auto refuse = [](const char* problem, std::string expected, std::uint32_t found) {
+    return ErrorDetails{.problem = problem, .expected = std::move(expected), .found = std::to_string(found)};
   };
-  if (!is_alignment(geometry.small_alignment) || !is_alignment(geometry.large_alignment)) {
-    return "an alignment is no power of two from 64 (kMinAlignment) to 2 MiB (kMaxAlignment)";
+  constexpr const char* kAlignments = "a power of two from 64 (kMinAlignment) to 2 MiB (kMaxAlignment)";
+  constexpr const char* kChunks = "a power of two from 64 KiB (kMinChunkBytes) to 16 MiB (kMaxChunkBytes)";
+  const auto is_allowed = [](std::uint32_t value, std::uint32_t least, std::uint32_t most) {
+    return base::is_power_of_two(value) && value >= least && value <= most;
+  };
+  const auto [chunk, small, large] = geometry;
+  if (!is_allowed(small, kMinAlignment, kMaxAlignment)) return refuse("bad small_alignment", kAlignments, small);
+  if (!is_allowed(large, kMinAlignment, kMaxAlignment)) return refuse("bad large_alignment", kAlignments, large);
+  if (small > large) {
+    return refuse("small_alignment exceeds large_alignment", "at most " + std::to_string(large), small);
   }
-  if (geometry.small_alignment > geometry.large_alignment) return "the small alignment exceeds the large one";
-  if (!base::is_power_of_two(geometry.chunk_size) || geometry.chunk_size < kMinChunkBytes ||
-      geometry.chunk_size > kMaxChunkBytes) {
-    return "the chunk size is no power of two from 64 KiB (kMinChunkBytes) to 16 MiB (kMaxChunkBytes)";
-  }
-  return nullptr;
+  if (!is_allowed(chunk, kMinChunkBytes, kMaxChunkBytes)) return refuse("bad chunk_bytes", kChunks, chunk);
+  return std::nullopt;
 }
 
 DataSize data_size(DType dtype, const Shape& shape, const BlockType* block) noexcept {

@@ -6,6 +6,7 @@
 #include "format/layout.hpp"
 
 #include <ckpt/dtype.hpp>
+#include <ckpt/error.hpp>
 #include <ckpt/shape.hpp>
 #include <ckpt/tensor.hpp>
 
@@ -38,8 +39,8 @@ struct Geometry {
   std::uint32_t large_alignment = 0;
 };
 
-/// Why these are not allowed, or nullptr.
-const char* why_not_a_geometry(const Geometry& geometry) noexcept;
+/// What is not allowed in it, by the names of WriterOptions: problem, expected and found; or nothing.
+std::optional<ErrorDetails> why_not_a_geometry(const Geometry& geometry);
 
 /// What `dtype` and `shape` say of the size of the data.
 struct DataSize {

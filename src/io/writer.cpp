@@ -66,7 +66,10 @@ format::Geometry geometry_of(const WriterOptions& options) {
 }
 
 WriterOptions checked(WriterOptions options) {
-  if (const char* reason = format::why_not_a_geometry(geometry_of(options))) refuse(reason);
+  if (auto wrong = format::why_not_a_geometry(geometry_of(options))) {
+    wrong->advice = "set it in WriterOptions";
+    throw Error{ErrorCode::invalid_argument, *std::move(wrong)};
+  }
   require_known(options.compression);
   codec::require_zstd_level(options.compression_level);
   std::uint64_t metric_bytes = 0;

@@ -404,6 +404,23 @@ TEST_CASE("options are checked before a file is made") {
   CHECK(refused([&](WriterOptions& o) { o.compression = static_cast<Compression>(9); }));
 }
 
+TEST_CASE("a bad option is named, with its value and what may be there") {
+  const TempDir dir;
+  const auto said = [&](const auto& change) {
+    WriterOptions options = fast();
+    change(options);
+    CKPT_REQUIRE_ERROR(error, ErrorCode::invalid_argument, Writer(dir / "a.ckpt", options));
+    return std::string{error.what()};
+  };
+  CHECK(contains(said([](WriterOptions& o) { o.small_alignment = 13; }),
+                 "bad small_alignment, expected a power of two from 64 (kMinAlignment) to 2 MiB (kMaxAlignment), found "
+                 "13; set it in WriterOptions"));
+  CHECK(contains(said([](WriterOptions& o) { o.large_alignment = 3000; }), "bad large_alignment, expected"));
+  CHECK(contains(said([](WriterOptions& o) { o.small_alignment = 1U << 20U; }),
+                 "small_alignment exceeds large_alignment, expected at most"));
+  CHECK(contains(said([](WriterOptions& o) { o.chunk_bytes = 4096; }), "bad chunk_bytes, expected a power of two"));
+}
+
 TEST_CASE("graphs that do not fit are refused") {
   const TempDir dir;
   const auto attempt = [&](const auto& change) {
