@@ -39,8 +39,10 @@ void Checkpoint::track(std::string_view name, const Child& child) {
 
 std::filesystem::path Checkpoint::save(const std::filesystem::path& prefix, const SaveOptions& options) {
   Variable<std::int64_t> counter = save_counter();
-  counter = graph::next_number(counter);
-  return write(graph::numbered_path(prefix, counter), options);
+  const std::int64_t number = graph::next_number(counter);
+  const std::filesystem::path path = graph::numbered_path(prefix, number);
+  counter = number;
+  return write(path, options);
 }
 
 std::filesystem::path Checkpoint::write(const std::filesystem::path& path, const SaveOptions& options) {

@@ -35,6 +35,13 @@ void save_objects(const CheckpointState& state, const std::filesystem::path& pat
 }
 
 std::filesystem::path numbered_path(const std::filesystem::path& prefix, std::int64_t number) {
+  const std::filesystem::path name = prefix.filename();
+  if (name.empty() || name == "." || name == "..") {
+    throw Error{ErrorCode::invalid_argument,
+                {.problem = "the prefix of a checkpoint names no file",
+                 .file = prefix,
+                 .advice = "end it with the beginning of a file name: \"-<number>.ckpt\" is added to it"}};
+  }
   std::filesystem::path path = prefix;
   path += "-" + std::to_string(number) + ".ckpt";
   return path;

@@ -16,7 +16,7 @@ std::shared_ptr<Node> require_root(const CheckpointState& state);
 /// Writes everything that the root reaches to `path`, of which the directory must exist.
 void save_objects(const CheckpointState& state, const std::filesystem::path& path, const SaveOptions& options);
 
-/// `<prefix>-<number>.ckpt`.
+/// `<prefix>-<number>.ckpt`. Throws invalid_argument when the prefix ends without a file name.
 std::filesystem::path numbered_path(const std::filesystem::path& prefix, std::int64_t number);
 
 /// Opens a file to restore from.

@@ -39,6 +39,23 @@ TEST_CASE("a failed save keeps the number and the old file", "[graph][save]") {
   CHECK(checkpoint.save(dir / "c", quick()) == dir / "c-2.ckpt");
 }
 
+TEST_CASE("a prefix without a file name is refused", "[graph][save]") {
+  TempDir dir;
+  Variable<float> v{1};
+  Checkpoint checkpoint{{"v", v}};
+  AsyncSaver saver{checkpoint};
+  for (const char* prefix : {"", "/", ".", "..", "/sub/", "/."}) {
+    const std::filesystem::path path = *prefix == '/' ? dir.path().string() + prefix : std::string{prefix};
+    INFO(path);
+    CKPT_REQUIRE_ERROR(error, ErrorCode::invalid_argument, checkpoint.save(path, quick()));
+    CHECK(error.details().file == path);
+    CHECK(contains(error.what(), "names no file"));
+    CKPT_CHECK_CODE(ErrorCode::invalid_argument, saver.save(path, {.save = quick()}));
+  }
+  CHECK(checkpoint.save_counter().value() == 0);
+  CHECK(std::filesystem::is_empty(dir.path()));
+}
+
 TEST_CASE("a shared object is saved once and found under every path", "[graph][save]") {
   TempDir dir;
   Box embedding;
