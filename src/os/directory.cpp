@@ -121,13 +121,14 @@ bool Directory::remove(const std::string& name) const {
   return false;
 }
 
-void Directory::rename(const std::string& from, const std::string& to) const {
+void Directory::rename(const std::string& from, const std::string& to, const std::filesystem::path& shown) const {
   if (::renameat(fd(), from.c_str(), fd(), to.c_str()) != 0) {
-    throw_system_error(errno, "cannot rename " + from + " to its final name", path_ / to);
+    throw_system_error(errno, "cannot rename " + from + " to its final name", shown);
   }
 }
 
-void Directory::rename_to_new(const std::string& from, const std::string& to) const {
+void Directory::rename_to_new(const std::string& from, const std::string& to,
+                              const std::filesystem::path& shown) const {
   if (::renameat2(fd(), from.c_str(), fd(), to.c_str(), RENAME_NOREPLACE) == 0) return;
   // Some file systems cannot do that; a hard link is as exclusive.
   if (errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP) {
@@ -140,11 +141,11 @@ void Directory::rename_to_new(const std::string& from, const std::string& to) co
   if (error == EEXIST) {
     throw Error{ErrorCode::already_exists,
                 {.problem = "a file of that name exists",
-                 .file = path_ / to,
+                 .file = shown,
                  .advice = "choose another name, or allow replacing it (WriterOptions::replace)",
                  .system_error = error}};
   }
-  throw_system_error(error, "cannot rename " + from + " to its final name", path_ / to);
+  throw_system_error(error, "cannot rename " + from + " to its final name", shown);
 }
 
 DirectoryLock::DirectoryLock(const Directory& directory, const std::string& name) {

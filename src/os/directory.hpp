@@ -60,11 +60,12 @@ class Directory {
   /// False when there was no such file. Throws io.
   bool remove(const std::string& name) const;
 
-  /// Replaces `to` when it exists. Throws io, not_found.
-  void rename(const std::string& from, const std::string& to) const;
+  /// Replaces `to` when it exists. `shown` is the path of `to` for messages, as the caller wrote it. Throws io,
+  /// not_found.
+  void rename(const std::string& from, const std::string& to, const std::filesystem::path& shown) const;
 
-  /// Throws already_exists, and leaves both alone, when `to` exists.
-  void rename_to_new(const std::string& from, const std::string& to) const;
+  /// The same, but throws already_exists, and leaves both alone, when `to` exists.
+  void rename_to_new(const std::string& from, const std::string& to, const std::filesystem::path& shown) const;
 
  private:
   Directory(Descriptor descriptor, std::filesystem::path path)

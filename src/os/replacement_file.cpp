@@ -184,9 +184,9 @@ void ReplacementFile::finish_writing() {
 void ReplacementFile::commit(bool replace) {
   finish_writing();
   if (replace) {
-    directory_.rename(temporary_, name_);
+    directory_.rename(temporary_, name_, path_);
   } else {
-    directory_.rename_to_new(temporary_, name_);
+    directory_.rename_to_new(temporary_, name_, path_);
   }
   temporary_.clear();
   if (options_.durable && ::fsync(directory_.fd()) != 0 && errno != EINVAL) {

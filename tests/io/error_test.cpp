@@ -141,3 +141,22 @@ TEST_CASE("mismatch: another dtype than the program asked for") {
   CHECK(contains(error.details().expected, "f32"));
   CHECK(contains(error.details().found, "bf16"));
 }
+
+TEST_CASE("an error names the file as the caller wrote it") {
+  const TempDir dir;
+  const std::filesystem::path before = std::filesystem::current_path();
+  std::filesystem::current_path(dir.path());
+  write_sample("taken.ckpt");
+  write_file("text", "a text");
+  for (const std::filesystem::path& parent : {std::filesystem::path{}, std::filesystem::path{"."}, dir.path()}) {
+    WriterOptions options = sample_options();
+    options.replace = false;
+    CKPT_REQUIRE_ERROR(taken, ErrorCode::already_exists, Writer(parent / "taken.ckpt", options).commit());
+    CHECK(taken.details().file == parent / "taken.ckpt");
+    CKPT_REQUIRE_ERROR(bad, ErrorCode::corrupt, Reader::open(parent / "text"));
+    CHECK(bad.details().file == parent / "text");
+    CKPT_REQUIRE_ERROR(absent, ErrorCode::not_found, Reader::open(parent / "absent"));
+    CHECK(absent.details().file == parent / "absent");
+  }
+  std::filesystem::current_path(before);
+}

@@ -34,9 +34,9 @@ TEST_CASE("a directory is opened, listed and changed") {
   CHECK(directory.list().size() == 2);  // and again
   CHECK(directory.exists("b"));
   CHECK_FALSE(directory.exists("c"));
-  directory.rename("b", "c");
+  directory.rename("b", "c", dir / "c");
   CHECK(directory.exists("c"));
-  directory.rename("c", ".a");
+  directory.rename("c", ".a", dir / ".a");
   CHECK(read_file(dir / ".a") == to_bytes("2"));
   CHECK(directory.remove(".a"));
   CHECK_FALSE(directory.remove(".a"));
@@ -51,7 +51,7 @@ TEST_CASE("errors of directories") {
   CKPT_REQUIRE_ERROR(error, ErrorCode::io, Directory::open(dir / "file"));
   CHECK(error.details().system_error == ENOTDIR);
   const Directory directory = Directory::open(dir.path());
-  CKPT_CHECK_CODE(ErrorCode::not_found, directory.rename("absent", "b"));
+  CKPT_CHECK_CODE(ErrorCode::not_found, directory.rename("absent", "b", dir / "b"));
   std::filesystem::create_directory(dir / "sub");
   CHECK(code_of([&] { directory.remove("sub"); }).has_value());
 }
@@ -61,13 +61,13 @@ TEST_CASE("rename_to_new never replaces") {
   const Directory directory = Directory::open(dir.path());
   write_file(dir / "a", "1");
   write_file(dir / "b", "2");
-  CKPT_REQUIRE_ERROR(error, ErrorCode::already_exists, directory.rename_to_new("a", "b"));
+  CKPT_REQUIRE_ERROR(error, ErrorCode::already_exists, directory.rename_to_new("a", "b", dir / "b"));
   CHECK(error.details().file == dir / "b");
   CHECK(read_file(dir / "a") == to_bytes("1"));
   CHECK(read_file(dir / "b") == to_bytes("2"));
-  directory.rename_to_new("a", "c");
+  directory.rename_to_new("a", "c", dir / "c");
   CHECK(names_in(dir.path()) == std::vector<std::string>{"b", "c"});
-  CKPT_CHECK_CODE(ErrorCode::not_found, directory.rename_to_new("a", "d"));
+  CKPT_CHECK_CODE(ErrorCode::not_found, directory.rename_to_new("a", "d", dir / "d"));
 }
 
 TEST_CASE("create_all makes every parent, and is content with what is there") {
