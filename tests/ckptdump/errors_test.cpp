@@ -108,6 +108,37 @@ TEST_CASE("truncated, empty and zeroed files are damaged") {
   refused(file, 1, "corrupt");
 }
 
+TEST_CASE("with --json errors come after the document, not in it") {
+  const TempDir directory;
+  const std::string absent = (directory / "absent").string();
+  const std::string text = (directory / "notes.txt").string();
+  write_file(text, "a text\n");
+  for (const char* command : kCommands) {
+    INFO(command);
+    const bool many = std::string{command} == "info" || std::string{command} == "verify";
+    std::vector<std::string> arguments{command, "--json", absent};
+    if (many) arguments.push_back(text);
+    const std::string out = run_tool(arguments, {.together = true}).out;
+    const std::size_t end = out.find("\nckptdump: ") + 1;
+    REQUIRE(end != 0);
+    CHECK(nlohmann::json::accept(out.substr(0, end)));
+    const std::string rest = out.substr(end);
+    CHECK(rest.starts_with("ckptdump: " + absent + ": no such file"));
+    CHECK(has(rest, "\nckptdump: " + text + ": not a checkpoint file") == many);
+  }
+}
+
+TEST_CASE("a short text is no checkpoint, and no command is advised that was just run") {
+  const TempDir directory;
+  const std::string file = (directory / "notes.txt").string();
+  for (const std::string& text : {std::string{"hello\n"}, std::string(28, 'x'), std::string(5000, 'y')}) {
+    write_file(file, text);
+    const std::string said = refused(file, 1, "corrupt");
+    CHECK(has(said, file + ": not a checkpoint file"));
+    CHECK_FALSE(has(said, "ckptdump info"));
+  }
+}
+
 TEST_CASE("an error in the middle of a listing still ends in a whole document") {
   const TempDir directory;
   const std::string file = (directory / "many.ckpt").string();

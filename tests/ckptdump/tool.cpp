@@ -102,7 +102,7 @@ ToolResult run_tool(const std::vector<std::string>& arguments, const ToolOptions
     out = open_for_writing(out_file);
   }
   const int err = open_for_writing(directory / "err");
-  const pid_t child = spawn(arguments, options, out, err);
+  const pid_t child = spawn(arguments, options, out, options.together ? out : err);
   ::close(out);
   ::close(err);
   ToolResult result;

@@ -21,6 +21,8 @@ struct ToolOptions {
   std::vector<std::string> environment = {};
   /// Standard output goes here instead of into ToolResult::out.
   std::filesystem::path out_file = {};
+  /// Standard error goes where standard output does, as with 2>&1.
+  bool together = false;
   /// Standard output is a terminal.
   bool terminal = false;
 };

@@ -14,7 +14,13 @@
 namespace ckptdump {
 namespace {
 
-void print_error_line(const std::string& line) { std::fwrite(line.data(), 1, line.size(), stderr); }
+void print_error_line(Context& context, const std::string& line) {
+  if (context.options.json) {
+    context.held_lines += line;
+    return;
+  }
+  std::fwrite(line.data(), 1, line.size(), stderr);
+}
 
 ExitCode guard(Context& context, const std::string& file, const std::function<ExitCode(const std::string&)>& body) {
   const std::size_t depth = context.json.depth();
@@ -56,11 +62,17 @@ void report_error(Context& context, const std::string& file, const ckpt::Error& 
   context.out.flush();
   std::string line = context.error_style.bad("ckptdump:") + " ";
   if (error.details().file.empty()) line += escape(file) + ": ";
-  print_error_line(line + escape_message(error.what()) + "\n");
+  print_error_line(context, line + escape_message(error.what()) + "\n");
 }
 
 void report_note(Context& context, std::string_view message) {
-  print_error_line(context.error_style.bold("ckptdump:") + " note: " + escape_message(message) + "\n");
+  print_error_line(context, context.error_style.bold("ckptdump:") + " note: " + escape_message(message) + "\n");
+}
+
+void finish_output(Context& context) {
+  context.out.flush();
+  std::fwrite(context.held_lines.data(), 1, context.held_lines.size(), stderr);
+  context.held_lines.clear();
 }
 
 ExitCode run_on_file(Context& context, std::string_view command, std::string_view kind,

@@ -23,15 +23,20 @@ struct Context {
   Filter filter;
   Output out;
   JsonWriter json{out};
-  Style style;        ///< of standard output
-  Style error_style;  ///< of standard error
+  Style style;             ///< of standard output
+  Style error_style;       ///< of standard error
+  std::string held_lines;  ///< for standard error, after the document
 };
 
-/// One line on standard error: "ckptdump: FILE: ...". What is printed on standard output comes first.
+/// One line on standard error: "ckptdump: FILE: ...". What is printed on standard output comes first, a JSON document
+/// as a whole: it stays one document when both go to the same place.
 void report_error(Context& context, const std::string& file, const ckpt::Error& error);
 
 /// "ckptdump: note: ..." on standard error.
 void report_note(Context& context, std::string_view message);
+
+/// What is left to print when the command has run. Throws OutputError.
+void finish_output(Context& context);
 
 /// The JSON document of a command about one file or directory, which `kind` names: `body` fills the open object. Errors
 /// are reported, and become the member "error".

@@ -81,7 +81,7 @@ ExitCode run(int argc, char** argv) {
     ckpt::set_log_callback([&context](ckpt::LogLevel, std::string_view message) { report_note(context, message); });
   }
   const ExitCode code = invocation.run(context);
-  context.out.flush();
+  finish_output(context);
   ckpt::set_log_callback({});
   return code;
 }
