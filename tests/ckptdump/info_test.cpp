@@ -27,7 +27,7 @@ TEST_CASE("info says what is in a file") {
   const auto lines = lines_of(result.out);
   REQUIRE(lines.size() >= 4);
   CHECK(lines[0].starts_with(file + "   ckpt v1, "));
-  CHECK(lines[0].ends_with(" KiB, complete"));
+  CHECK(lines[0].ends_with(" KiB, not truncated"));
   CHECK(lines[1].starts_with("tensors   27    aliases 1    parameters 1,281    padding "));  // 800 + 12 * 40 + 1
   CHECK(has(lines[1], " %    index "));
   CHECK(lines[2].starts_with("dtypes    f32 24 (1.9 KiB)  bf16 2 (1.6 KiB)  i64 1 (8 B)    checksums xxh3-64"));
@@ -36,6 +36,20 @@ TEST_CASE("info says what is in a file") {
   CHECK(has(result.out, R"(config={"layers": 12})"));
   CHECK(has(result.out, "loss=2.25"));
   CHECK(has(result.out, "raw=0x00ff"));
+}
+
+TEST_CASE("info of a file with damaged data promises no more than it checked") {
+  const TempDir directory;
+  const std::string file = (directory / "model.ckpt").string();
+  write_model(file);
+  Bytes bytes = read_file(file);
+  bytes[Reader::open(file).info(0).offset] ^= std::byte{1};
+  write_file(file, bytes);
+  const ToolResult result = run_tool({"info", file});
+  CHECK(result.status == 0);
+  CHECK(has(result.out, ", not truncated\n"));
+  CHECK_FALSE(has(result.out, "complete"));
+  CHECK(run_tool({"verify", file}).status == 1);
 }
 
 TEST_CASE("info -v adds layout, identifier and objects") {
@@ -61,7 +75,7 @@ TEST_CASE("info --json of several files") {
   REQUIRE(document.at("files").size() == 2);
   const nlohmann::json& first = document["files"][0];
   CHECK(first.at("file") == model);
-  CHECK(first.at("complete") == true);
+  CHECK(first.at("truncated") == false);
   CHECK(first.at("tensors") == 27);
   CHECK(first.at("aliases") == 1);
   CHECK(first.at("parameters") == 1281);

@@ -118,7 +118,7 @@ void print_text(Context& context, const std::string& name, const ckpt::Reader& r
   const ckpt::FileInfo file = reader.file();
   const Units units = context.options.units;
   context.out.print("{}   ckpt v{}, {}, {}\n", context.style.bold(escape(name)), file.major,
-                    format_bytes(file.file_size, units), context.style.good("complete"));
+                    format_bytes(file.file_size, units), "not truncated");
   const bool all = summary.selected == reader.size();
   Line tensors{context, "tensors"};
   tensors.add(all ? fmt::format("{}", reader.size()) : fmt::format("{} of {}", summary.selected, reader.size()));
@@ -151,7 +151,7 @@ void write_json(JsonWriter& json, const ckpt::Reader& reader, const Summary& sum
   json.member("format", "ckpt");
   json.member("version", fmt::format("{}.{}", file.major, file.minor));
   json.member("uuid", ckpt::to_string(file.uuid));
-  json.member("complete", true);
+  json.member("truncated", false);
   json.member("file_bytes", file.file_size);
   json.member("tensors", reader.size());
   json.member("selected", summary.selected);
