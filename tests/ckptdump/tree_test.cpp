@@ -63,6 +63,24 @@ TEST_CASE("tree --depth counts what it does not show") {
   CHECK(lines_of(run_tool({"tree", file}).out).size() == 42);
 }
 
+TEST_CASE("text has no parameters, rather than 0") {
+  const TempDir directory;
+  const std::string file = (directory / "text.ckpt").string();
+  WriterOptions options;
+  options.durable = false;
+  Writer writer{file, options};
+  const std::vector<std::string> name{"a name"};
+  writer.add("a", DType::string, {}, encode_strings(name));
+  writer.add("b", DType::bytes, {1}, encode_strings(name));
+  writer.add("c", DType::u8, {0}, {});
+  writer.commit();
+  const std::string expected =
+      "a  -  22 B   50.0 %  string []\n"
+      "b  -  22 B   50.0 %  bytes [1]\n"
+      "c  0   0 B    0.0 %  u8 [0]\n";
+  CHECK(run_tool({"tree", file}).out == expected);
+}
+
 TEST_CASE("tree draws nested branches") {
   const TempDir directory;
   const std::string file = write_named(directory, {"a/b/c", "a/b/d", "a/e"});

@@ -61,6 +61,12 @@ class TreePrinter {
 
   bool shows_children_of(std::size_t depth) const { return !context_.options.depth || depth < *context_.options.depth; }
 
+  // Text holds no numbers: "-" rather than 0.
+  std::string count_of(const PathTree::Node& node) const {
+    if (node.first_child == kNoNode && node.tensor && is_text(content_.reader.info(*node.tensor).dtype)) return "-";
+    return format_count(node.parameters, units_);
+  }
+
   std::string name_of(std::uint32_t node) const {
     std::string name = escape(tree_[node].name);
     if (const auto size = tree_.list_size(node)) name += fmt::format(" [{}]", *size);
@@ -101,8 +107,8 @@ class TreePrinter {
     out.print("{}{}", context_.style.dim(prefix + std::string{branch}), name);
     if (!is_link(node)) {
       const std::size_t used = depth * kIndent + display_width(name);
-      out.print("{}  {:>{}}  {:>{}}  {:>7}", spaces(name_width_ - std::min(name_width_, used)),
-                format_count(entry.parameters, units_), count_width_, format_bytes(entry.bytes, units_), bytes_width_,
+      out.print("{}  {:>{}}  {:>{}}  {:>7}", spaces(name_width_ - std::min(name_width_, used)), count_of(entry),
+                count_width_, format_bytes(entry.bytes, units_), bytes_width_,
                 format_percent(entry.bytes, tree_[0].bytes));
     }
     if (entry.link) {

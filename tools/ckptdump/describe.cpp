@@ -22,9 +22,10 @@ std::string codec_name(ckpt::Compression compression) {
   return fmt::format("codec {}", static_cast<unsigned>(compression));
 }
 
+bool is_text(ckpt::DType dtype) noexcept { return dtype == ckpt::DType::string || dtype == ckpt::DType::bytes; }
+
 std::uint64_t parameters_of(const ckpt::TensorInfo& tensor) {
-  const bool text = tensor.dtype == ckpt::DType::string || tensor.dtype == ckpt::DType::bytes;
-  return text || tensor.alias_of ? 0 : static_cast<std::uint64_t>(tensor.shape.elements());
+  return is_text(tensor.dtype) || tensor.alias_of ? 0 : static_cast<std::uint64_t>(tensor.shape.elements());
 }
 
 std::uint64_t own_bytes_of(const ckpt::TensorInfo& tensor) { return tensor.alias_of ? 0 : tensor.size_bytes; }

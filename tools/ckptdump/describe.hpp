@@ -18,6 +18,9 @@ std::string dtype_name(const ckpt::TensorInfo& tensor);
 /// "raw", "zstd", or "codec 7".
 std::string codec_name(ckpt::Compression compression);
 
+/// Whether the elements are text or bytes of any length, not numbers.
+bool is_text(ckpt::DType dtype) noexcept;
+
 /// Numbers that the tensor holds: 0 for text, and for an alias, whose numbers its owner counts.
 std::uint64_t parameters_of(const ckpt::TensorInfo& tensor);
 
