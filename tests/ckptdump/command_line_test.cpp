@@ -57,6 +57,16 @@ TEST_CASE("wrong usage is one line on standard error and status 2") {
   }
 }
 
+TEST_CASE("a depth that is none is named") {
+  for (const char* depth : {"0", "-1", "many", "1x", "99999999999999999999"}) {
+    const ToolResult result = run_tool({"tree", "--depth", depth, "x"});
+    CHECK(result.status == 2);
+    CHECK(result.err == "ckptdump: --depth: '" + std::string{depth} +
+                            "' is no number of levels: 1 for the uppermost alone, without --depth all; try 'ckptdump "
+                            "--help'\n");
+  }
+}
+
 TEST_CASE("a file in the place of the command is pointed out") {
   const ToolResult result = run_tool({"a\x1b.ckpt"});
   CHECK(result.status == 2);

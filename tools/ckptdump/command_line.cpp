@@ -6,9 +6,11 @@
 
 #include <CLI/CLI.hpp>
 
+#include <charconv>
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -29,6 +31,8 @@ constexpr const char* kFooter =
 
 constexpr const char* kVersion = "ckptdump " CKPT_VERSION " (reads ckpt format 1)";
 
+constexpr std::size_t kMostDepth = 1'000'000;
+
 // CLI11 takes "[a,b]" and "{}" for lists of values, but a GLOB may look like that: a mark in front keeps it whole.
 constexpr char kMark = '\x01';
 
@@ -44,6 +48,15 @@ std::string without_mark(const std::string& argument) {
 std::vector<std::string> without_marks(std::vector<std::string> arguments) {
   for (std::string& argument : arguments) argument = without_mark(argument);
   return arguments;
+}
+
+// Empty when it is one.
+std::string why_not_a_depth(const std::string& text) {
+  std::size_t depth = 0;
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, depth);
+  if (error == std::errc{} && rest == end && depth >= 1 && depth <= kMostDepth) return {};
+  return "'" + escape(text) + "' is no number of levels: 1 for the uppermost alone, without --depth all";
 }
 
 class Parser {
@@ -124,7 +137,7 @@ class Parser {
     add_file(*tree);
     tree->add_option("--depth", depth_, "Show that many levels")
         ->type_name("N")
-        ->check(CLI::Range(std::size_t{1}, std::size_t{1'000'000}));
+        ->check(CLI::Validator{why_not_a_depth, ""});
 
     add_files(*add_command("verify", "Read every byte and check it; with patterns, those tensors alone", run_verify),
               options_.files);
