@@ -117,7 +117,8 @@ class AsyncSaver {
   /// As Checkpoint::save: increments the save counter and writes `<prefix>-<counter>.ckpt`, the same bytes. No file is
   /// touched before this returns, so all their errors come later. When it throws itself, nothing has changed, the
   /// counter neither: limit when the copy needs more than max_staging_bytes or the system has no memory,
-  /// invalid_argument when a tracked object was destroyed, or the error of an earlier save.
+  /// invalid_argument when a tracked object was destroyed or `prefix` ends without a file name, or the error of an
+  /// earlier save.
   PendingSave save(const std::filesystem::path& prefix, AsyncSaveOptions options = {});
 
   /// As Checkpoint::write: exactly `path`, without touching the counter.

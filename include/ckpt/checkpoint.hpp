@@ -57,7 +57,8 @@ class Checkpoint : public Trackable {
   /// A program that does not restore first starts at 1 again and replaces `<prefix>-1.ckpt` of an earlier run;
   /// CheckpointManager does not. Values of the last restore that still wait for their objects are not in the new file:
   /// that is said to the log, unless expect_partial() was called. Throws invalid_argument when a tracked object was
-  /// destroyed (naming its path), else as Writer.
+  /// destroyed (naming its path) or, before it counts, when `prefix` ends without a file name ("runs/"), else as
+  /// Writer.
   std::filesystem::path save(const std::filesystem::path& prefix, const SaveOptions& options = {});
 
   /// Writes exactly `path`, without touching the counter, and returns it. Saving to the path that variables view is
