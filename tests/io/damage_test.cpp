@@ -284,7 +284,7 @@ TEST_CASE("what is no checkpoint is refused, and said to be none") {
   }
   write_sample(dir / "a.ckpt");
   const Bytes whole = read_file(dir / "a.ckpt");
-  for (const std::size_t size : {1, 7, 8, 63, 64, 127}) {
+  for (const std::size_t size : {1U, 7U, 8U, 63U, 64U, 127U}) {
     refuse(Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size)), ErrorCode::corrupt,
            "too short for a checkpoint");
   }
