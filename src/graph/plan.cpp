@@ -88,7 +88,7 @@ void Plan::descend_by_rules(const Match& match) {
     if (path.size() > kMaxPathBytes) {
       throw Error{ErrorCode::limit,
                   {.problem = "a path in the program is longer than 4096 bytes (kMaxPathBytes)",
-                   .file = restoration.reader().path(),
+                   .file = restoration.path(),
                    .object = std::move(path),
                    .advice = "restore without renames and rules for differences, which go by paths"}};
     }

@@ -31,12 +31,19 @@ bool supersedes(const Restoration& latest, const Restoration& earlier) {
 
 }  // namespace
 
+std::shared_ptr<Restoration> Restoration::open(const Reader& reader, const RestoreOptions& options,
+                                               const std::shared_ptr<Node>& root) {
+  const std::shared_ptr<Restoration> kept{new Restoration{reader, options, root}};
+  return {kept.get(), [kept](Restoration* restoration) { restoration->reader_.reset(); }};
+}
+
 Restoration::Restoration(const Reader& reader, const RestoreOptions& options, const std::shared_ptr<Node>& root)
     : uid_{next_uid()},
+      path_{reader.path()},
       reader_{reader},
       options_{options},
       rules_{options_},
-      file_{reader_},
+      file_{reader},
       root_{root},
       in_scope_(file_.size(), false),
       live_(file_.size()),
@@ -46,7 +53,7 @@ Restoration::Restoration(const Reader& reader, const RestoreOptions& options, co
   if (!base) {
     throw Error{ErrorCode::not_found,
                 {.problem = "the file has no object at the path that RestoreOptions::root gives",
-                 .file = reader_.path(),
+                 .file = path_,
                  .object = options_.root,
                  .advice = "look with ckptdump tree at what the file holds"}};
   }
@@ -203,7 +210,7 @@ void Restoration::warn_unused() const {
   std::vector<std::string> paths = unmatched_in_file();
   std::erase(paths, kSaveCounterName);
   if (paths.empty()) return;
-  base::log(LogLevel::warning, "restored from " + base::escape(reader_.path().string()) + ": " +
+  base::log(LogLevel::warning, "restored from " + base::escape(path_.string()) + ": " +
                                    std::to_string(paths.size()) + " values in the file were not used: " +
                                    list_paths(paths) + " (if that is intended, call expect_partial() on the status)");
 }
@@ -223,12 +230,10 @@ void drop_superseded(std::vector<std::weak_ptr<Restoration>>& earlier, const std
     const auto restoration = reference.lock();
     if (!restoration || !supersedes(*latest, *restoration)) continue;
     const auto is_its = [&](const Pending& pending) { return pending.restoration == restoration; };
-    const auto nodes = restoration->waiting_nodes();
-    long held = 1;  // here
-    for (const auto& node : nodes) held += std::ranges::count_if(node->pending, is_its);
-    if (restoration.use_count() != held) continue;  // somebody may ask its status
-    restoration->expect_partial();                  // the latest warns of what is not used
-    for (const auto& node : nodes) std::erase_if(node->pending, is_its);
+    // Here, and by the pointer of open() with all its copies; by more, and somebody may ask its status.
+    if (restoration.use_count() > 2) continue;
+    restoration->expect_partial();  // the latest warns of what is not used
+    for (const auto& node : restoration->waiting_nodes()) std::erase_if(node->pending, is_its);
   }
   std::erase_if(earlier, [](const auto& reference) { return reference.expired(); });
 }

@@ -9,7 +9,9 @@
 #include <ckpt/restore.hpp>
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -19,10 +21,13 @@ namespace ckpt::graph {
 /// Shared by the status and by the nodes that wait for values; refers to live nodes weakly, so there are no cycles. A
 /// file node binds to at most one live object (the first that is found there); several file nodes may bind to one live
 /// object.
-class Restoration {
+class Restoration : public std::enable_shared_from_this<Restoration> {
  public:
-  /// Throws not_found when the file has no object at RestoreOptions::root, invalid_argument for bad patterns, corrupt.
-  Restoration(const Reader& reader, const RestoreOptions& options, const std::shared_ptr<Node>& root);
+  /// A restoration with its file, which is let go of with the last copy of this pointer. Plans, and nodes that wait,
+  /// hold copies; a status holds shared_from_this(), which does not keep the file. Throws not_found when the file has
+  /// no object at RestoreOptions::root, invalid_argument for bad patterns, corrupt.
+  static std::shared_ptr<Restoration> open(const Reader& reader, const RestoreOptions& options,
+                                           const std::shared_ptr<Node>& root);
   /// Warns when values were never used.
   ~Restoration();
   Restoration(const Restoration&) = delete;
@@ -30,7 +35,10 @@ class Restoration {
 
   /// Increases from restore to restore in this process.
   std::uint64_t uid() const noexcept { return uid_; }
-  const Reader& reader() const noexcept { return reader_; }
+  /// Of the file, which may be gone by now.
+  const std::filesystem::path& path() const noexcept { return path_; }
+  /// For who holds the pointer of open(), or knows that something waits.
+  const Reader& reader() const { return reader_.value(); }
   const RestoreOptions& options() const noexcept { return options_; }
   const RestoreRules& rules() const noexcept { return rules_; }
   const FileGraph& file() const noexcept { return file_; }
@@ -79,13 +87,15 @@ class Restoration {
   bool nontrivial() const;
 
  private:
+  Restoration(const Reader& reader, const RestoreOptions& options, const std::shared_ptr<Node>& root);
   void find_scope();
   void warn_unused() const;
   template <typename Predicate>
   std::vector<std::string> values_if(Predicate&& predicate) const;
 
   std::uint64_t uid_;
-  Reader reader_;
+  std::filesystem::path path_;
+  std::optional<Reader> reader_;
   RestoreOptions options_;
   RestoreRules rules_;
   FileGraph file_;

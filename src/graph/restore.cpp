@@ -19,7 +19,7 @@ namespace {
 void log_summary(const Restoration& restoration) {
   if (!base::is_logging()) return;  // the counts cost a walk
   const auto count = [](const std::vector<std::string>& paths) { return std::to_string(paths.size()); };
-  base::log(LogLevel::info, "restored from " + base::escape(restoration.reader().path().string()) + ": " +
+  base::log(LogLevel::info, "restored from " + base::escape(restoration.path().string()) + ": " +
                                 count(restoration.unmatched_in_file()) + " values of the file wait or are not used, " +
                                 count(restoration.skipped()) + " skipped, " +
                                 count(restoration.unmatched_in_program()) + " variables got none");
@@ -45,7 +45,7 @@ Reader open_for(const std::filesystem::path& path, const RestoreOptions& options
 
 RestoreStatus restore_objects(CheckpointState& state, const Reader& reader, const RestoreOptions& options) {
   const auto root = require_root(state);
-  auto restoration = std::make_shared<Restoration>(reader, options, root);
+  auto restoration = Restoration::open(reader, options, root);
   Plan plan;
   plan.match(restoration, restoration->base(), root);
   plan.prepare();
@@ -53,8 +53,8 @@ RestoreStatus restore_objects(CheckpointState& state, const Reader& reader, cons
   restoration->arm();
   log_summary(*restoration);
   drop_superseded(state.restores, restoration);
-  state.restores.push_back(restoration);
-  return Access::status(std::move(restoration));
+  state.restores.push_back(restoration->weak_from_this());
+  return Access::status(restoration->shared_from_this());
 }
 
 RestoreStatus restore_with_counter(CheckpointState& state, const Reader& reader, const RestoreOptions& options) {
@@ -71,7 +71,7 @@ namespace {
 
 [[noreturn]] void fail(const graph::Restoration& restoration, std::string problem, std::span<const std::string> paths,
                        std::string advice) {
-  ErrorDetails details{.problem = std::move(problem), .file = restoration.reader().path(), .advice = std::move(advice)};
+  ErrorDetails details{.problem = std::move(problem), .file = restoration.path(), .advice = std::move(advice)};
   if (!paths.empty()) details.problem += " (" + std::to_string(paths.size()) + "): " + graph::list_paths(paths);
   if (paths.size() == 1) details.object = paths.front();
   throw Error{ErrorCode::mismatch, std::move(details)};

@@ -50,7 +50,7 @@ void add_aliases(RestorePlan& report, const Restoration& restoration) {
 
 RestorePlan plan_restore(const CheckpointState& state, const Reader& reader, const RestoreOptions& options) {
   const auto root = require_root(state);
-  const auto restoration = std::make_shared<Restoration>(reader, options, root);
+  const auto restoration = Restoration::open(reader, options, root);
   Plan plan;
   plan.match(restoration, restoration->base(), root);
   const Walk objects = walk(root);

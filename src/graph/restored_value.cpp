@@ -49,7 +49,7 @@ std::size_t tensor_index(const Restoration& restoration, std::uint32_t file_node
   if (const auto index = restoration.reader().find(path)) return *index;
   throw Error{ErrorCode::corrupt,
               {.problem = "the object graph names a tensor that is not there",
-               .file = restoration.reader().path(),
+               .file = restoration.path(),
                .object = path}};
 }
 
@@ -59,7 +59,7 @@ TensorView sound(const Restoration& restoration, const Fit& fit, TensorView valu
     require_sound(value);
   } catch (const Error& error) {
     ErrorDetails details = error.details();
-    details.file = restoration.reader().path();
+    details.file = restoration.path();
     details.object = fit.info.path;
     throw Error{error.code(), std::move(details)};
   }
@@ -98,7 +98,7 @@ Fit fit(const Restoration& restoration, std::uint32_t file_node, DType dtype, co
 Error mismatch(const Restoration& restoration, const Fit& fit, DType dtype, const Shape& shape) {
   return Error{ErrorCode::mismatch,
                {.problem = "the program's variable and the file's value differ in dtype or shape",
-                .file = restoration.reader().path(),
+                .file = restoration.path(),
                 .object = std::string{fit.info.path},
                 .expected = describe(dtype, shape),
                 .found = describe(fit.info.dtype, fit.info.shape),

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -59,6 +60,14 @@ inline std::vector<std::string> paths_in(const std::filesystem::path& file) {
 inline float scalar_in(const std::filesystem::path& file, std::string_view path) {
   const TensorView view = Reader::open(file).tensor(path);
   return view.as<float>()[0];
+}
+
+/// How often a file whose path contains `name` is mapped.
+inline std::size_t mappings_of(std::string_view name) {
+  std::ifstream maps{"/proc/self/maps"};
+  std::size_t count = 0;
+  for (std::string line; std::getline(maps, line);) count += line.find(name) != std::string::npos ? 1 : 0;
+  return count;
 }
 
 using Paths = std::vector<std::string>;

@@ -3,8 +3,6 @@
 #include "objects.hpp"
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -49,15 +47,6 @@ class Lazy : public Box {
  private:
   std::unique_ptr<Lazy> inner_;
 };
-
-/// How often a file of that name is mapped.
-std::size_t mappings_of(std::string_view name) {
-  std::ifstream in{"/proc/self/maps"};
-  const std::string maps{std::istreambuf_iterator<char>{in}, {}};
-  std::size_t count = 0;
-  for (std::size_t at = maps.find(name); at != std::string::npos; at = maps.find(name, at + 1)) ++count;
-  return count;
-}
 
 }  // namespace
 
