@@ -99,7 +99,8 @@ struct RestorePlan {
 
 /// What a restore has matched so far, and what it still waits for. A handle: copies share one state, which also grows
 /// as objects appear later. Values that wait for their objects keep the file's mapping (no descriptor), so the file may
-/// be deleted in between; they do not keep any object alive. The status keeps neither: when nothing waits any more, the
+/// be deleted in between; they do not keep any object alive. A value that was given to one object
+/// is not given to another, even if the first was destroyed: what takes its place starts afresh. The status keeps neither: when nothing waits any more, the
 /// mapping is gone, and the disk space of a deleted file with it. A later restore of the same checkpoint that has all of
 /// these values takes their place, once nobody holds the status of the earlier one.
 ///

@@ -24,7 +24,8 @@ std::vector<Candidate> waiting_for_child(const Node& parent, std::string_view na
   for (const Pending& pending : parent.pending) {
     const RestoreRules& rules = pending.restoration->rules();
     std::string path = rules.need_paths() ? join(pending.path, name) : std::string{};
-    const FileNode child = pending.restoration->child(pending.file_node, name, path);
+    FileNode child = pending.restoration->child(pending.file_node, name, path);
+    if (child && pending.restoration->taken(*child)) child.reset();
     if (child || rules.renames_below(path)) result.push_back({pending.restoration, child, std::move(path)});
   }
   return result;
@@ -39,7 +40,7 @@ std::vector<Candidate> waiting_for_slot(const Node& owner, const std::shared_ptr
     for (const std::uint32_t file_variable : restoration.file_nodes(variable)) {
       for (const std::uint32_t index : restoration.file().slots_of_variable(file_variable)) {
         const ObjectGraph::Slot& slot = restoration.file().slot(index);
-        if (slot.owner != pending.file_node || slot.name != name) continue;
+        if (slot.owner != pending.file_node || slot.name != name || restoration.taken(slot.node)) continue;
         std::string path = restoration.rules().need_paths()
                                ? join(join(pending.path, name), restoration.path_of(file_variable))
                                : std::string{};
@@ -82,7 +83,7 @@ Plan plan_for(const std::vector<Candidate>& candidates, const std::shared_ptr<No
 
 void drop_finished(Node& node) {
   for (auto it = node.pending.begin(); it != node.pending.end();) {
-    it = still_pending(node, *it) ? it + 1 : node.pending.erase(it);
+    it = still_pending(*it) ? it + 1 : node.pending.erase(it);
   }
 }
 
@@ -128,6 +129,7 @@ std::shared_ptr<VariableNode> create_variable(Node& parent, std::string_view nam
   require_free(parent, name);  // `fill` is the caller's code and may have used the object
   link(parent, name, variable);
   plan.apply();
+  plan.tell();
   drop_finished(parent);
   return variable;
 }
@@ -151,6 +153,7 @@ std::shared_ptr<VariableNode> create_slot(Node& owner, const std::shared_ptr<Var
   owner.slots.insert_or_assign({variable.get(), key}, Slot{variable, value});
   note_change();
   plan.apply();
+  plan.tell();
   drop_finished(owner);
   return value;
 }
@@ -163,6 +166,7 @@ void track(const std::shared_ptr<Node>& parent, std::string_view name, const std
   link(*parent, name, child);
   try {
     plan.apply();
+    plan.tell();
   } catch (...) {
     parent->children.erase(std::string{name});
     note_change();

@@ -33,7 +33,8 @@ Error first_of(const std::vector<Error>& errors) {
 
 void Plan::match(const std::shared_ptr<Restoration>& restoration, FileNode file_node, const std::shared_ptr<Node>& node,
                  std::string path, const std::shared_ptr<Node>& parent) {
-  todo_.push_back({restoration, file_node, node, std::move(path), parent});
+  todo_.push_back({restoration, file_node, node, std::move(path), parent, true});
+  asked_.push_back(todo_.back());
   while (!todo_.empty()) {
     const Match next = std::move(todo_.front());
     todo_.pop_front();
@@ -176,19 +177,18 @@ void Plan::apply() {
   }
   for (const Match& match : matches_) bind(match);
   wait_for_the_rest();
-  tell_parents();
 }
 
 void Plan::bind(const Match& match) {
-  if (match.file_node && match.restoration->live(*match.file_node) != match.node) {
-    match.restoration->bind(*match.file_node, match.node, match.path);
-  }
+  if (!match.file_node) return;
+  match.restoration->bind(*match.file_node, match.node, match.path);
+  if (!match.asked) match.restoration->take(*match.file_node);
 }
 
 void Plan::wait_for_the_rest() {
   for (const Match& match : matches_) {
     Pending pending{match.restoration, match.file_node, match.path};
-    if (match.node->is_variable || !still_pending(*match.node, pending)) continue;
+    if (match.node->is_variable || !still_pending(pending)) continue;
     auto& list = match.node->pending;
     const auto position = std::ranges::find_if(
         list, [&](const Pending& other) { return other.restoration->uid() < match.restoration->uid(); });
@@ -196,7 +196,7 @@ void Plan::wait_for_the_rest() {
   }
 }
 
-void Plan::tell_parents() const {
+void Plan::tell() {
   std::vector<std::shared_ptr<Node>> parents;
   std::unordered_set<const Node*> known;
   for (const Assignment& assignment : assignments_) {
@@ -206,6 +206,9 @@ void Plan::tell_parents() const {
   }
   for (const auto& parent : parents) {
     if (parent->object != nullptr) Access::after_restore(*parent->object);
+  }
+  for (const Match& match : asked_) {
+    if (match.file_node) match.restoration->take(*match.file_node);
   }
 }
 

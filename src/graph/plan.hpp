@@ -24,6 +24,7 @@ class Plan {
     std::shared_ptr<Node> node;
     std::string path;  // of the live node, where the rules need it
     std::shared_ptr<Node> parent;
+    bool asked = false;  // by match()
   };
 
   /// Binds a file node to a live node, and what is under the one to what is under the other. `parent` is whom apply()
@@ -36,9 +37,12 @@ class Plan {
   /// Throws mismatch, corrupt, io.
   void prepare();
 
-  /// Changes the variables, and lets objects that have new values know: what Trackable::after_restore throws comes
-  /// through, when all values are there.
+  /// Changes the variables. What is below the nodes of match() is taken then.
   void apply();
+
+  /// Lets objects that have new values know: what Trackable::after_restore throws comes through. If nothing is thrown,
+  /// the file nodes of match() are taken; else they may be matched again.
+  void tell();
 
   /// A variable that is to get a value, and how that fits.
   struct Assignment {
@@ -61,9 +65,9 @@ class Plan {
   std::shared_ptr<Node> live(const Restoration& restoration, std::uint32_t file_node) const;
   std::string path_of(const Restoration& restoration, std::uint32_t file_node) const;
   void wait_for_the_rest();
-  void tell_parents() const;
   void bind_values();
 
+  std::vector<Match> asked_;
   std::deque<Match> todo_;
   std::vector<Match> matches_;
   std::vector<Assignment> assignments_;

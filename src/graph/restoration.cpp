@@ -47,6 +47,7 @@ Restoration::Restoration(const Reader& reader, const RestoreOptions& options, co
       root_{root},
       in_scope_(file_.size(), false),
       live_(file_.size()),
+      taken_(file_.size(), false),
       matched_(file_.size(), false),
       skipped_(file_.size(), false) {
   const auto base = file_.find(0, options_.root);
@@ -58,6 +59,7 @@ Restoration::Restoration(const Reader& reader, const RestoreOptions& options, co
                  .advice = "look with ckptdump tree at what the file holds"}};
   }
   base_ = *base;
+  take(base_);  // by the root
   find_scope();
   for (std::uint32_t node = 0; node < file_.size(); ++node) {
     if (in_scope_[node] && file_.tensor(node) != nullptr) ++unmatched_;
@@ -181,7 +183,7 @@ std::vector<std::string> Restoration::pending() const {
     const std::shared_ptr<Node> object = live(node);
     if (!object || object->is_variable) continue;
     for (const ObjectGraph::Edge& edge : file_.edges(node)) {
-      if (!object->children.contains(edge.name)) add(edge.node);
+      if (!object->child(edge.name)) add(edge.node);
     }
     for (const std::uint32_t slot : file_.slots_of_owner(node)) add(file_.slot(slot).node);
   }
@@ -189,7 +191,7 @@ std::vector<std::string> Restoration::pending() const {
   while (!todo.empty()) {
     const std::uint32_t node = todo.back();
     todo.pop_back();
-    if (matched_[node] || !in_scope_[node]) continue;
+    if (taken_[node] || !in_scope_[node]) continue;
     if (const std::string* path = file_.tensor(node)) paths.push_back(*path);
     for (const ObjectGraph::Edge& edge : file_.edges(node)) add(edge.node);
     for (const std::uint32_t slot : file_.slots_of_owner(node)) add(file_.slot(slot).node);
@@ -238,7 +240,7 @@ void drop_superseded(std::vector<std::weak_ptr<Restoration>>& earlier, const std
   std::erase_if(earlier, [](const auto& reference) { return reference.expired(); });
 }
 
-bool still_pending(const Node& node, Pending& pending) {
+bool still_pending(Pending& pending) {
   const Restoration& restoration = *pending.restoration;
   // A rename may bring any value of the file to any child that is still to come.
   if (restoration.rules().has_renames()) return restoration.any_unmatched();
@@ -246,12 +248,12 @@ bool still_pending(const Node& node, Pending& pending) {
   const auto& edges = file.edges(*pending.file_node);
   for (; pending.edge_cursor < edges.size(); ++pending.edge_cursor) {
     const ObjectGraph::Edge& edge = edges[pending.edge_cursor];
-    if (file.has_values(edge.node) && !node.children.contains(edge.name)) return true;
+    if (file.has_values(edge.node) && !restoration.taken(edge.node)) return true;
   }
   if (!restoration.options().slots) return false;
   const auto slots = file.slots_of_owner(*pending.file_node);
   for (; pending.slot_cursor < slots.size(); ++pending.slot_cursor) {
-    if (!restoration.matched(file.slot(slots[pending.slot_cursor]).node)) return true;
+    if (!restoration.taken(file.slot(slots[pending.slot_cursor]).node)) return true;
   }
   return false;
 }

@@ -60,6 +60,10 @@ class Restoration : public std::enable_shared_from_this<Restoration> {
   /// The path that a file node was bound with.
   std::string path_of(std::uint32_t file_node) const;
 
+  /// Notes that a file node is given to an object: it does not wait any more, not even when that object is gone.
+  void take(std::uint32_t file_node) { taken_[file_node] = true; }
+  bool taken(std::uint32_t file_node) const { return taken_[file_node]; }
+
   /// Whether the node's value was taken, even if the object is gone by now.
   bool matched(std::uint32_t file_node) const { return matched_[file_node]; }
 
@@ -103,6 +107,7 @@ class Restoration : public std::enable_shared_from_this<Restoration> {
   std::weak_ptr<Node> root_;
   std::vector<bool> in_scope_;             // by file node: whether this restore is about it
   std::vector<std::weak_ptr<Node>> live_;  // by file node
+  std::vector<bool> taken_;                // by file node
   std::vector<bool> matched_;              // by file node
   std::vector<bool> skipped_;              // by file node
   std::size_t unmatched_ = 0;              // values in scope that nobody took
@@ -117,7 +122,7 @@ class Restoration : public std::enable_shared_from_this<Restoration> {
 /// each new checkpoint would hold all of them.
 void drop_superseded(std::vector<std::weak_ptr<Restoration>>& earlier, const std::shared_ptr<Restoration>& latest);
 
-/// Whether a restoration has something left for `node`; moves the cursors.
-bool still_pending(const Node& node, Pending& pending);
+/// Whether a restoration has something left for the node that waits; moves the cursors.
+bool still_pending(Pending& pending);
 
 }  // namespace ckpt::graph

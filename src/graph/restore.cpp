@@ -50,6 +50,7 @@ RestoreStatus restore_objects(CheckpointState& state, const Reader& reader, cons
   plan.match(restoration, restoration->base(), root);
   plan.prepare();
   plan.apply();
+  plan.tell();
   restoration->arm();
   log_summary(*restoration);
   drop_superseded(state.restores, restoration);

@@ -8,9 +8,10 @@ using namespace ckpt::test;
 
 namespace {
 
-/// A file with `net/layer/kernel` and `net/layer/bias`.
-void write_net(const std::filesystem::path& file, float kernel, float bias) {
+/// A file with `net/layer/kernel` and `net/layer/bias`, and `net/sibling` if wanted.
+void write_net(const std::filesystem::path& file, float kernel, float bias, bool with_sibling = false) {
   Box net;
+  if (with_sibling) net.add("sibling", 3);
   Box layer;
   net.track("layer", layer);
   layer.add("kernel", kernel);
@@ -323,8 +324,9 @@ TEST_CASE("missing files and files that are no checkpoints", "[graph][restore]")
 
 TEST_CASE("what takes the place of a destroyed object starts afresh, and the status says so",
           "[graph][restore][lifetime]") {
+  const bool sibling_waits = GENERATE(false, true);
   TempDir dir;
-  write_net(dir / "a.ckpt", 1, 2);
+  write_net(dir / "a.ckpt", 1, 2, sibling_waits);
   Box net;
   Checkpoint checkpoint{{"net", net}};
   std::optional<Box> layer{std::in_place};
@@ -340,5 +342,25 @@ TEST_CASE("what takes the place of a destroyed object starts afresh, and the sta
   CHECK(layer->add("kernel", 7).value() == 7);
   CHECK(status.unmatched_in_program() == Paths{"net/layer/kernel"});
   // Values that were used once are used, and those that were not are still reported.
-  CHECK(status.unmatched_in_file() == Paths{"net/layer/bias"});
+  Paths unmatched{"net/layer/bias"};
+  if (sibling_waits) unmatched.emplace_back("net/sibling");
+  CHECK(status.unmatched_in_file() == unmatched);
+  CHECK(status.pending() == (sibling_waits ? Paths{"net/sibling"} : Paths{}));
+}
+
+TEST_CASE("a restore after an object was destroyed waits for the next one of its name", "[graph][restore][lifetime]") {
+  TempDir dir;
+  write_net(dir / "a.ckpt", 1, 2);
+  Box net;
+  Checkpoint checkpoint{{"net", net}};
+  std::optional<Box> layer{std::in_place};
+  net.track("layer", *layer);
+  layer.reset();
+  const auto status = checkpoint.read(dir / "a.ckpt");
+  CHECK(status.pending() == Paths{"net/layer/bias", "net/layer/kernel"});
+  layer.emplace();
+  net.track("layer", *layer);
+  CHECK(layer->add("kernel", 7).value() == 1);
+  CHECK(layer->add("bias", 7).value() == 2);
+  status.assert_consumed();
 }
