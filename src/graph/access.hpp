@@ -8,7 +8,6 @@
 #include <filesystem>
 #include <memory>
 #include <utility>
-#include <vector>
 
 namespace ckpt::graph {
 
@@ -17,7 +16,6 @@ struct CheckpointState {
   std::weak_ptr<Node> root;
   std::filesystem::path
       restored_from;  // by the last restore() that succeeded: the save counter continues from that file
-  std::vector<std::weak_ptr<Restoration>> restores;  // in their order; some are gone
 };
 
 struct Access {

@@ -60,7 +60,8 @@ struct Node {
   Trackable* object = nullptr;  // whose node this is, while it lives
   std::map<std::string, Edge, std::less<>> children;
   std::map<std::pair<const VariableNode*, std::string>, Slot> slots;
-  std::vector<Pending> pending;  // by restore uid, descending
+  std::vector<Pending> pending;                      // by restore uid, descending
+  std::vector<std::weak_ptr<Restoration>> restores;  // of a root: in their order; some are gone
 
   Node() = default;
   Node(const Node&) = delete;

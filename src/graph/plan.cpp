@@ -145,6 +145,7 @@ void Plan::prepare() {
   }
   if (!mismatches.empty()) throw first_of(mismatches);
   bind_values();
+  for (const Match& match : matches_) match.restoration->know(match.node);
 }
 
 // All tensors of a restoration at once, so that they are read and checked with all cores.

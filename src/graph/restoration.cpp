@@ -19,16 +19,6 @@ std::uint64_t next_uid() noexcept {
   return ++last;
 }
 
-// By paths, which the objects of both have in common where the roots are the same and nothing is renamed. A rule may
-// skip a value of the latest, and then the earlier one counts.
-bool supersedes(const Restoration& latest, const Restoration& earlier) {
-  if (latest.options().root != earlier.options().root || latest.options().slots != earlier.options().slots)
-    return false;
-  if (latest.rules().need_paths() || earlier.rules().has_renames()) return false;
-  return std::ranges::all_of(earlier.pending(),
-                             [&](const std::string& path) { return latest.reader().contains(path); });
-}
-
 }  // namespace
 
 std::shared_ptr<Restoration> Restoration::open(const Reader& reader, const RestoreOptions& options,
@@ -106,12 +96,9 @@ FileNode Restoration::child(FileNode file_node, std::string_view name, std::stri
 }
 
 std::vector<std::uint32_t> Restoration::file_nodes(const std::shared_ptr<Node>& node) const {
-  const auto position = bound_.find(node.get());
-  if (position == bound_.end()) return {};
-  std::vector<std::uint32_t> result = position->second;
-  // Another node may have come to lie at the address of a destroyed one.
-  std::erase_if(result, [&](std::uint32_t file_node) { return live(file_node) != node; });
-  return result;
+  const auto position = known_.find(node.get());
+  if (position == known_.end() || position->second.node.lock() != node) return {};
+  return position->second.file_nodes;
 }
 
 std::string Restoration::path_of(std::uint32_t file_node) const {
@@ -119,10 +106,15 @@ std::string Restoration::path_of(std::uint32_t file_node) const {
   return position == paths_.end() ? std::string{} : position->second;
 }
 
+void Restoration::know(const std::shared_ptr<Node>& node) {
+  Known& known = known_[node.get()];
+  if (known.node.lock() != node) known = {node, {}};
+}
+
 void Restoration::bind(std::uint32_t file_node, const std::shared_ptr<Node>& node, const std::string& path) {
   live_[file_node] = node;
   if (rules_.need_paths()) paths_.insert_or_assign(file_node, path);
-  bound_[node.get()].push_back(file_node);
+  known_.at(node.get()).file_nodes.push_back(file_node);
   if (!node->is_variable || file_.tensor(file_node) == nullptr || matched_[file_node]) return;
   matched_[file_node] = true;
   if (in_scope_[file_node]) --unmatched_;
@@ -171,11 +163,11 @@ std::vector<std::string> Restoration::unmatched_in_program() const {
   return paths;
 }
 
-std::vector<std::string> Restoration::pending() const {
+std::vector<bool> Restoration::waiting() const {
   std::vector<bool> waits(file_.size(), false);
   std::vector<std::uint32_t> todo;
   const auto add = [&](std::uint32_t node) {
-    if (waits[node]) return;
+    if (waits[node] || taken_[node] || !in_scope_[node]) return;
     waits[node] = true;
     todo.push_back(node);
   };
@@ -187,17 +179,26 @@ std::vector<std::string> Restoration::pending() const {
     }
     for (const std::uint32_t slot : file_.slots_of_owner(node)) add(file_.slot(slot).node);
   }
-  std::vector<std::string> paths;
   while (!todo.empty()) {
     const std::uint32_t node = todo.back();
     todo.pop_back();
-    if (taken_[node] || !in_scope_[node]) continue;
-    if (const std::string* path = file_.tensor(node)) paths.push_back(*path);
     for (const ObjectGraph::Edge& edge : file_.edges(node)) add(edge.node);
     for (const std::uint32_t slot : file_.slots_of_owner(node)) add(file_.slot(slot).node);
   }
-  std::ranges::sort(paths);
-  return paths;
+  return waits;
+}
+
+std::vector<std::string> Restoration::pending() const {
+  const std::vector<bool> waits = waiting();
+  return values_if([&](std::uint32_t node) { return waits[node]; });
+}
+
+std::vector<bool> Restoration::wanted() const {
+  std::vector<bool> nodes = rules_.has_renames() ? in_scope_ : waiting();
+  for (std::uint32_t node = 0; node < file_.size(); ++node) {
+    nodes[node] = nodes[node] && !taken_[node] && file_.tensor(node) != nullptr;
+  }
+  return nodes;
 }
 
 bool Restoration::nontrivial() const {
@@ -219,25 +220,12 @@ void Restoration::warn_unused() const {
 
 std::vector<std::shared_ptr<Node>> Restoration::waiting_nodes() const {
   std::vector<std::shared_ptr<Node>> nodes;
-  for (const std::weak_ptr<Node>& object : live_) {
-    auto node = object.lock();
-    const auto is_mine = [this](const Pending& pending) { return pending.restoration.get() == this; };
+  const auto is_mine = [this](const Pending& pending) { return pending.restoration.get() == this; };
+  for (const auto& [address, known] : known_) {
+    auto node = known.node.lock();
     if (node && std::ranges::any_of(node->pending, is_mine)) nodes.push_back(std::move(node));
   }
   return nodes;
-}
-
-void drop_superseded(std::vector<std::weak_ptr<Restoration>>& earlier, const std::shared_ptr<Restoration>& latest) {
-  for (const std::weak_ptr<Restoration>& reference : earlier) {
-    const auto restoration = reference.lock();
-    if (!restoration || !supersedes(*latest, *restoration)) continue;
-    const auto is_its = [&](const Pending& pending) { return pending.restoration == restoration; };
-    // Here, and by the pointer of open() with all its copies; by more, and somebody may ask its status.
-    if (restoration.use_count() > 2) continue;
-    restoration->expect_partial();  // the latest warns of what is not used
-    for (const auto& node : restoration->waiting_nodes()) std::erase_if(node->pending, is_its);
-  }
-  std::erase_if(earlier, [](const auto& reference) { return reference.expired(); });
 }
 
 bool still_pending(Pending& pending) {

@@ -54,6 +54,8 @@ class Restoration : public std::enable_shared_from_this<Restoration> {
   std::shared_ptr<Node> live(std::uint32_t file_node) const { return live_[file_node].lock(); }
   /// The file nodes that `node` is bound to.
   std::vector<std::uint32_t> file_nodes(const std::shared_ptr<Node>& node) const;
+  /// To be called for a node before it is bound, or waits.
+  void know(const std::shared_ptr<Node>& node);
   /// `path` is that of the live node, where the rules need it.
   void bind(std::uint32_t file_node, const std::shared_ptr<Node>& node, const std::string& path);
 
@@ -73,7 +75,10 @@ class Restoration : public std::enable_shared_from_this<Restoration> {
   /// Whether the part of the file that is restored has values that nobody took.
   bool any_unmatched() const noexcept { return unmatched_ > 0; }
 
-  /// The live nodes that wait for something of this file.
+  /// By file node: whether it has a value that an object may still get.
+  std::vector<bool> wanted() const;
+
+  /// The live nodes that wait for something of this file, each once.
   std::vector<std::shared_ptr<Node>> waiting_nodes() const;
 
   /// From here on, unused values are worth a warning.
@@ -94,6 +99,8 @@ class Restoration : public std::enable_shared_from_this<Restoration> {
   Restoration(const Reader& reader, const RestoreOptions& options, const std::shared_ptr<Node>& root);
   void find_scope();
   void warn_unused() const;
+  /// By file node: whether an object that waits leads there.
+  std::vector<bool> waiting() const;
   template <typename Predicate>
   std::vector<std::string> values_if(Predicate&& predicate) const;
 
@@ -111,16 +118,16 @@ class Restoration : public std::enable_shared_from_this<Restoration> {
   std::vector<bool> matched_;              // by file node
   std::vector<bool> skipped_;              // by file node
   std::size_t unmatched_ = 0;              // values in scope that nobody took
-  std::unordered_map<const Node*, std::vector<std::uint32_t>> bound_;
+  /// By address, at which another node may have come to lie when the first is gone.
+  struct Known {
+    std::weak_ptr<Node> node;
+    std::vector<std::uint32_t> file_nodes;  // that it is bound to
+  };
+  std::unordered_map<const Node*, Known> known_;
   std::unordered_map<std::uint32_t, std::string> paths_;  // where the rules need them
   bool armed_ = false;
   bool expect_partial_ = false;
 };
-
-/// Lets go of earlier restores, files and mappings included, of which the latest has every value that is still waited
-/// for and whose status nobody holds: they can no longer be noticed. Without this a program that restores a part of
-/// each new checkpoint would hold all of them.
-void drop_superseded(std::vector<std::weak_ptr<Restoration>>& earlier, const std::shared_ptr<Restoration>& latest);
 
 /// Whether a restoration has something left for the node that waits; moves the cursors.
 bool still_pending(Pending& pending);

@@ -3,6 +3,7 @@
 #include "base/text.hpp"
 #include "graph/plan.hpp"
 #include "graph/save.hpp"
+#include "graph/superseded.hpp"
 #include "graph/walk.hpp"
 
 #include <ckpt/error.hpp>
@@ -49,12 +50,12 @@ RestoreStatus restore_objects(CheckpointState& state, const Reader& reader, cons
   Plan plan;
   plan.match(restoration, restoration->base(), root);
   plan.prepare();
+  root->restores.reserve(root->restores.size() + 1);
   plan.apply();
   plan.tell();
   restoration->arm();
   log_summary(*restoration);
-  drop_superseded(state.restores, restoration);
-  state.restores.push_back(restoration->weak_from_this());
+  supersede(*root, restoration);
   return Access::status(restoration->shared_from_this());
 }
 

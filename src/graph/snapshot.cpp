@@ -35,8 +35,8 @@ ObjectGraph graph_of(Walk& walk) {
 }
 
 // What a restore brought and no object has taken yet is missing from the new file.
-void warn_of_waiting(const CheckpointState& state) {
-  const auto restoration = state.restores.empty() ? nullptr : state.restores.back().lock();
+void warn_of_waiting(const Node& root) {
+  const auto restoration = root.restores.empty() ? nullptr : root.restores.back().lock();
   if (!restoration || restoration->expects_partial()) return;
   const std::vector<std::string> waiting = restoration->pending();
   if (waiting.empty()) return;
@@ -61,7 +61,8 @@ std::uint64_t Snapshot::total_bytes() const noexcept {
 }
 
 Snapshot collect(const CheckpointState& state) {
-  Walk objects = walk_for_save(require_root(state));
+  const auto root = require_root(state);
+  Walk objects = walk_for_save(root);
   if (objects.destroyed) {
     throw Error{ErrorCode::invalid_argument,
                 {.problem = "a tracked object was destroyed, so its state cannot be saved",
@@ -69,7 +70,7 @@ Snapshot collect(const CheckpointState& state) {
                  .advice = "keep tracked objects alive as long as they are saved; the checkpoint does not own them"}};
   }
   forget_dead_slots(objects);
-  warn_of_waiting(state);
+  warn_of_waiting(*root);
   Snapshot snapshot;
   snapshot.graph = graph_of(objects);
   snapshot.tensors.reserve(objects.visits.size());
