@@ -104,11 +104,11 @@ struct RestorePlan {
 /// keeps neither file nor objects: when nothing waits any more, the mapping is gone, and the disk space of a deleted
 /// file with it.
 ///
-/// A later restore of the same root object (through any Checkpoint of it, or load_weights) takes the place of an earlier
-/// one whose status nobody holds, if it has, under the same names, a value wherever the earlier one still has one to
-/// give. That is compared object by object, so a value under a second name of a shared object counts. Both stay when
-/// their renames or RestoreOptions::slots differ, or when the later one may skip a value (OnMismatch::skip) and its
-/// rules, dtypes or shapes are not those of the earlier.
+/// A later restore of the same root object (through any Checkpoint of it, or load_weights) takes the place of an
+/// earlier one whose status nobody holds, if it has, under the same names, a value wherever the earlier one still has
+/// one to give. That is compared object by object, so a value under a second name of a shared object counts. Both stay
+/// when their renames or RestoreOptions::slots differ, or when the later one may skip a value (OnMismatch::skip) and
+/// its rules, dtypes or shapes are not those of the earlier.
 ///
 /// When nothing waits any more, or everything that could wait is gone, and values of the file were never used, one
 /// warning goes to the log callback, unless expect_partial() was called.

@@ -56,8 +56,8 @@ class Trackable {
 
   /// The way back: called after variables of this object got values from a file, when all values of that restore are in
   /// place. Not called for a value that a variable has from its creation, which add_variable returns. What it throws
-  /// comes out of restore(), or of track() when the object came later, which then does not track it; values that were
-  /// assigned stay.
+  /// comes out of restore() when all objects were told (the first of several), or of track() when the object came later,
+  /// which then does not track it; values that were assigned stay.
   virtual void after_restore() {}
 
   /// Creates a variable. If a restore left a value for it, the variable gets that and `init` is not called; if that

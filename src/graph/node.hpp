@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -60,7 +61,7 @@ struct Node {
   Trackable* object = nullptr;  // whose node this is, while it lives
   std::map<std::string, Edge, std::less<>> children;
   std::map<std::pair<const VariableNode*, std::string>, Slot> slots;
-  std::vector<Pending> pending;                      // by restore uid, descending
+  std::list<Pending> pending;                        // by restore uid, descending
   std::vector<std::weak_ptr<Restoration>> restores;  // of a root: in their order; some are gone
 
   Node() = default;

@@ -82,9 +82,7 @@ Plan plan_for(const std::vector<Candidate>& candidates, const std::shared_ptr<No
 }
 
 void drop_finished(Node& node) {
-  for (auto it = node.pending.begin(); it != node.pending.end();) {
-    it = still_pending(*it) ? it + 1 : node.pending.erase(it);
-  }
+  std::erase_if(node.pending, [](Pending& pending) { return !still_pending(pending); });
 }
 
 void require_possible(std::string_view name, DType dtype, const Shape& shape) {

@@ -8,6 +8,7 @@
 #include <ckpt/limits.hpp>
 
 #include <algorithm>
+#include <exception>
 #include <map>
 #include <unordered_set>
 #include <utility>
@@ -145,7 +146,8 @@ void Plan::prepare() {
   }
   if (!mismatches.empty()) throw first_of(mismatches);
   bind_values();
-  for (const Match& match : matches_) match.restoration->know(match.node);
+  find_parents();
+  prepare_to_wait();
 }
 
 // All tensors of a restoration at once, so that they are read and checked with all cores.
@@ -161,12 +163,30 @@ void Plan::bind_values() {
     for (std::size_t i = 0; i < assignments.size(); ++i) {
       Assignment& assignment = *assignments[i];
       assignment.value = new_value(*restoration, assignment.fit, *assignment.variable, std::move(values[i]));
-      copies_.push_back(copy_for(*assignment.variable, assignment.value));
+      add_pieces(copies_, copy_for(*assignment.variable, assignment.value));
     }
   }
 }
 
-void Plan::apply() {
+void Plan::find_parents() {
+  std::unordered_set<const Node*> known;
+  for (const Assignment& assignment : assignments_) {
+    const auto& parent = assignment.match.parent;
+    if (!parent || assignment.fit.kind == Fit::Kind::skip) continue;
+    if (known.insert(parent.get()).second) parents_.push_back(parent);
+  }
+}
+
+void Plan::prepare_to_wait() {
+  for (const Match& match : matches_) {
+    match.restoration->know(match.node);
+    if (match.node->is_variable) continue;
+    Wait& wait = waits_.emplace_back(match.node.get());
+    wait.entry.push_back({match.restoration, match.file_node, match.path});
+  }
+}
+
+void Plan::apply() noexcept {
   copy_all(copies_, base::thread_count(0));
   for (Assignment& assignment : assignments_) {
     Restoration& restoration = *assignment.match.restoration;
@@ -176,38 +196,37 @@ void Plan::apply() {
       assign(*assignment.variable, std::move(assignment.value), restoration.uid());
     }
   }
-  for (const Match& match : matches_) bind(match);
+  for (Match& match : matches_) bind(match);
   wait_for_the_rest();
 }
 
-void Plan::bind(const Match& match) {
+void Plan::bind(Match& match) noexcept {
   if (!match.file_node) return;
-  match.restoration->bind(*match.file_node, match.node, match.path);
+  match.restoration->bind(*match.file_node, match.node, std::move(match.path));
   if (!match.asked) match.restoration->take(*match.file_node);
 }
 
-void Plan::wait_for_the_rest() {
-  for (const Match& match : matches_) {
-    Pending pending{match.restoration, match.file_node, match.path};
-    if (match.node->is_variable || !still_pending(pending)) continue;
-    auto& list = match.node->pending;
+void Plan::wait_for_the_rest() noexcept {
+  for (Wait& wait : waits_) {
+    Pending& entry = wait.entry.front();
+    if (!still_pending(entry)) continue;
+    auto& list = wait.node->pending;
     const auto position = std::ranges::find_if(
-        list, [&](const Pending& other) { return other.restoration->uid() < match.restoration->uid(); });
-    list.insert(position, std::move(pending));
+        list, [&](const Pending& other) { return other.restoration->uid() < entry.restoration->uid(); });
+    list.splice(position, wait.entry);
   }
 }
 
 void Plan::tell() {
-  std::vector<std::shared_ptr<Node>> parents;
-  std::unordered_set<const Node*> known;
-  for (const Assignment& assignment : assignments_) {
-    const auto& parent = assignment.match.parent;
-    if (!parent || assignment.fit.kind == Fit::Kind::skip) continue;
-    if (known.insert(parent.get()).second) parents.push_back(parent);
+  std::exception_ptr failure;
+  for (const auto& parent : parents_) {
+    try {
+      if (parent->object != nullptr) Access::after_restore(*parent->object);
+    } catch (...) {
+      if (!failure) failure = std::current_exception();
+    }
   }
-  for (const auto& parent : parents) {
-    if (parent->object != nullptr) Access::after_restore(*parent->object);
-  }
+  if (failure) std::rethrow_exception(failure);
   for (const Match& match : asked_) {
     if (match.file_node) match.restoration->take(*match.file_node);
   }

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <list>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -34,14 +35,14 @@ class Plan {
              std::string path = {}, const std::shared_ptr<Node>& parent = nullptr);
 
   /// Checks dtypes and shapes, reads (or maps) the values, checks their sums as the restoration wants; with all cores.
-  /// Throws mismatch, corrupt, io.
+  /// Takes all memory that the rest needs. Throws mismatch, corrupt, io.
   void prepare();
 
   /// Changes the variables. What is below the nodes of match() is taken then.
-  void apply();
+  void apply() noexcept;
 
-  /// Lets objects that have new values know: what Trackable::after_restore throws comes through. If nothing is thrown,
-  /// the file nodes of match() are taken; else they may be matched again.
+  /// Lets all objects that have new values know; of what Trackable::after_restore throws, the first comes through. If
+  /// nothing is thrown, the file nodes of match() are taken; else they may be matched again.
   void tell();
 
   /// A variable that is to get a value, and how that fits.
@@ -57,15 +58,17 @@ class Plan {
 
  private:
   void step(const Match& match);
-  void bind(const Match& match);
+  void bind(Match& match) noexcept;
   void assign_later(const Match& match);
   void descend(const Match& match);
   void descend_by_rules(const Match& match);
   void connect_slots(const Match& match);
   std::shared_ptr<Node> live(const Restoration& restoration, std::uint32_t file_node) const;
   std::string path_of(const Restoration& restoration, std::uint32_t file_node) const;
-  void wait_for_the_rest();
   void bind_values();
+  void find_parents();
+  void prepare_to_wait();
+  void wait_for_the_rest() noexcept;
 
   std::vector<Match> asked_;
   std::deque<Match> todo_;
@@ -77,7 +80,15 @@ class Plan {
   };
   std::unordered_map<const Restoration*, std::unordered_map<std::uint32_t, Place>> planned_;
   std::unordered_map<const VariableNode*, std::uint64_t> planned_uid_;
-  std::vector<Copy> copies_;  // what apply() copies
+
+  // What apply() copies, links and tells.
+  std::vector<Copy> copies_;
+  struct Wait {
+    Node* node;
+    std::list<Pending> entry;  // one, to be moved
+  };
+  std::vector<Wait> waits_;
+  std::vector<std::shared_ptr<Node>> parents_;
 };
 
 }  // namespace ckpt::graph

@@ -39,7 +39,9 @@ Restoration::Restoration(const Reader& reader, const RestoreOptions& options, co
       live_(file_.size()),
       taken_(file_.size(), false),
       matched_(file_.size(), false),
-      skipped_(file_.size(), false) {
+      skipped_(file_.size(), false),
+      before_(file_.size()),
+      paths_(rules_.need_paths() ? file_.size() : 0) {
   const auto base = file_.find(0, options_.root);
   if (!base) {
     throw Error{ErrorCode::not_found,
@@ -96,14 +98,16 @@ FileNode Restoration::child(FileNode file_node, std::string_view name, std::stri
 }
 
 std::vector<std::uint32_t> Restoration::file_nodes(const std::shared_ptr<Node>& node) const {
+  std::vector<std::uint32_t> result;
   const auto position = known_.find(node.get());
-  if (position == known_.end() || position->second.node.lock() != node) return {};
-  return position->second.file_nodes;
+  if (position == known_.end() || position->second.node.lock() != node) return result;
+  for (FileNode at = position->second.last; at; at = before_[*at]) result.push_back(*at);
+  std::ranges::reverse(result);
+  return result;
 }
 
 std::string Restoration::path_of(std::uint32_t file_node) const {
-  const auto position = paths_.find(file_node);
-  return position == paths_.end() ? std::string{} : position->second;
+  return paths_.empty() ? std::string{} : paths_[file_node];
 }
 
 void Restoration::know(const std::shared_ptr<Node>& node) {
@@ -111,10 +115,10 @@ void Restoration::know(const std::shared_ptr<Node>& node) {
   if (known.node.lock() != node) known = {node, {}};
 }
 
-void Restoration::bind(std::uint32_t file_node, const std::shared_ptr<Node>& node, const std::string& path) {
+void Restoration::bind(std::uint32_t file_node, const std::shared_ptr<Node>& node, std::string&& path) noexcept {
   live_[file_node] = node;
-  if (rules_.need_paths()) paths_.insert_or_assign(file_node, path);
-  known_.at(node.get()).file_nodes.push_back(file_node);
+  if (!paths_.empty()) paths_[file_node] = std::move(path);
+  before_[file_node] = std::exchange(known_.find(node.get())->second.last, file_node);
   if (!node->is_variable || file_.tensor(file_node) == nullptr || matched_[file_node]) return;
   matched_[file_node] = true;
   if (in_scope_[file_node]) --unmatched_;
@@ -213,9 +217,9 @@ void Restoration::warn_unused() const {
   std::vector<std::string> paths = unmatched_in_file();
   std::erase(paths, kSaveCounterName);
   if (paths.empty()) return;
-  base::log(LogLevel::warning, "restored from " + base::escape(path_.string()) + ": " +
-                                   std::to_string(paths.size()) + " values in the file were not used: " +
-                                   list_paths(paths) + " (if that is intended, call expect_partial() on the status)");
+  base::log(LogLevel::warning, "restored from " + base::escape(path_.string()) + ": " + std::to_string(paths.size()) +
+                                   " values in the file were not used: " + list_paths(paths) +
+                                   " (if that is intended, call expect_partial() on the status)");
 }
 
 std::vector<std::shared_ptr<Node>> Restoration::waiting_nodes() const {

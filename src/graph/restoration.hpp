@@ -54,23 +54,23 @@ class Restoration : public std::enable_shared_from_this<Restoration> {
   std::shared_ptr<Node> live(std::uint32_t file_node) const { return live_[file_node].lock(); }
   /// The file nodes that `node` is bound to.
   std::vector<std::uint32_t> file_nodes(const std::shared_ptr<Node>& node) const;
-  /// To be called for a node before it is bound, or waits.
+  /// To be called for a node before it is bound, or waits; takes the memory for that.
   void know(const std::shared_ptr<Node>& node);
   /// `path` is that of the live node, where the rules need it.
-  void bind(std::uint32_t file_node, const std::shared_ptr<Node>& node, const std::string& path);
+  void bind(std::uint32_t file_node, const std::shared_ptr<Node>& node, std::string&& path) noexcept;
 
   /// The path that a file node was bound with.
   std::string path_of(std::uint32_t file_node) const;
 
   /// Notes that a file node is given to an object: it does not wait any more, not even when that object is gone.
-  void take(std::uint32_t file_node) { taken_[file_node] = true; }
+  void take(std::uint32_t file_node) noexcept { taken_[file_node] = true; }
   bool taken(std::uint32_t file_node) const { return taken_[file_node]; }
 
   /// Whether the node's value was taken, even if the object is gone by now.
   bool matched(std::uint32_t file_node) const { return matched_[file_node]; }
 
   /// Notes that a value is not given to the variable that it was found for.
-  void skip(std::uint32_t file_node) { skipped_[file_node] = true; }
+  void skip(std::uint32_t file_node) noexcept { skipped_[file_node] = true; }
 
   /// Whether the part of the file that is restored has values that nobody took.
   bool any_unmatched() const noexcept { return unmatched_ > 0; }
@@ -121,10 +121,11 @@ class Restoration : public std::enable_shared_from_this<Restoration> {
   /// By address, at which another node may have come to lie when the first is gone.
   struct Known {
     std::weak_ptr<Node> node;
-    std::vector<std::uint32_t> file_nodes;  // that it is bound to
+    FileNode last;  // that it was bound to
   };
   std::unordered_map<const Node*, Known> known_;
-  std::unordered_map<std::uint32_t, std::string> paths_;  // where the rules need them
+  std::vector<FileNode> before_;    // by file node: that the same node was bound to before
+  std::vector<std::string> paths_;  // by file node, where the rules need them
   bool armed_ = false;
   bool expect_partial_ = false;
 };

@@ -17,13 +17,38 @@ namespace graph {
 
 namespace {
 
-void log_summary(const Restoration& restoration) {
-  if (!base::is_logging()) return;  // the counts cost a walk
+std::string summary(const Restoration& restoration) {
   const auto count = [](const std::vector<std::string>& paths) { return std::to_string(paths.size()); };
-  base::log(LogLevel::info, "restored from " + base::escape(restoration.path().string()) + ": " +
-                                count(restoration.unmatched_in_file()) + " values of the file wait or are not used, " +
-                                count(restoration.skipped()) + " skipped, " +
-                                count(restoration.unmatched_in_program()) + " variables got none");
+  return "restored from " + base::escape(restoration.path().string()) + ": " + count(restoration.unmatched_in_file()) +
+         " values of the file wait or are not used, " + count(restoration.skipped()) + " skipped, " +
+         count(restoration.unmatched_in_program()) + " variables got none";
+}
+
+void log_summary(const Restoration& restoration) noexcept {
+  if (!base::is_logging()) return;  // the counts cost a walk
+  try {
+    base::log(LogLevel::info, summary(restoration));
+  } catch (...) {  // NOLINT(bugprone-empty-catch): for a line of the log no restore fails that has been done
+  }
+}
+
+// The part that may fail and changes nothing.
+Plan planned(const std::shared_ptr<Restoration>& restoration, const std::shared_ptr<Node>& root) {
+  Plan plan;
+  plan.match(restoration, restoration->base(), root);
+  plan.prepare();
+  root->restores.reserve(root->restores.size() + 1);
+  return plan;
+}
+
+// All that throws here is Trackable::after_restore, at the end.
+RestoreStatus carry_out(Plan& plan, const std::shared_ptr<Restoration>& restoration, Node& root) {
+  plan.apply();
+  restoration->arm();
+  log_summary(*restoration);
+  supersede(root, restoration);
+  plan.tell();
+  return Access::status(restoration->shared_from_this());
 }
 
 }  // namespace
@@ -46,25 +71,19 @@ Reader open_for(const std::filesystem::path& path, const RestoreOptions& options
 
 RestoreStatus restore_objects(CheckpointState& state, const Reader& reader, const RestoreOptions& options) {
   const auto root = require_root(state);
-  auto restoration = Restoration::open(reader, options, root);
-  Plan plan;
-  plan.match(restoration, restoration->base(), root);
-  plan.prepare();
-  root->restores.reserve(root->restores.size() + 1);
-  plan.apply();
-  plan.tell();
-  restoration->arm();
-  log_summary(*restoration);
-  supersede(*root, restoration);
-  return Access::status(restoration->shared_from_this());
+  const auto restoration = Restoration::open(reader, options, root);
+  Plan plan = planned(restoration, root);
+  return carry_out(plan, restoration, *root);
 }
 
 RestoreStatus restore_with_counter(CheckpointState& state, const Reader& reader, const RestoreOptions& options) {
+  const auto root = require_root(state);
   std::filesystem::path path = reader.path();
   save_counter(state);  // first, so that it is matched, and can fail, with all others
-  RestoreStatus status = restore_objects(state, reader, options);
+  const auto restoration = Restoration::open(reader, options, root);
+  Plan plan = planned(restoration, root);
   state.restored_from = std::move(path);
-  return status;
+  return carry_out(plan, restoration, *root);
 }
 
 }  // namespace graph

@@ -14,6 +14,9 @@
 namespace ckpt::graph {
 namespace {
 
+// Of pieces that small, a core that does other things besides takes fewer.
+constexpr std::size_t kPiece = std::size_t{4} << 20U;
+
 // A private mapping serves a tensor that lies in it as it is. One that shares its blob is copied: writing to one
 // variable must not change another.
 // Nor does a second variable get what the first one may have written to.
@@ -47,10 +50,9 @@ Storage private_part(const Reader& reader, const TensorInfo& info) {
 std::size_t tensor_index(const Restoration& restoration, std::uint32_t file_node) {
   const std::string& path = *restoration.file().tensor(file_node);
   if (const auto index = restoration.reader().find(path)) return *index;
-  throw Error{ErrorCode::corrupt,
-              {.problem = "the object graph names a tensor that is not there",
-               .file = restoration.path(),
-               .object = path}};
+  throw Error{
+      ErrorCode::corrupt,
+      {.problem = "the object graph names a tensor that is not there", .file = restoration.path(), .object = path}};
 }
 
 // Checks the value, and names file and path in what is wrong with it.
@@ -127,19 +129,17 @@ Storage new_storage(const Restoration& restoration, const Fit& fit, DType dtype)
   return storage;
 }
 
-void copy_all(std::span<const Copy> copies, unsigned threads) {
-  // Of pieces that small, a core that does other things besides takes fewer.
-  constexpr std::size_t kPiece = std::size_t{4} << 20U;
-  std::vector<Copy> pieces;
-  for (const Copy& copy : copies) {
-    for (std::size_t at = 0; at < copy.from.size(); at += kPiece) {
-      pieces.push_back({copy.to + at, copy.from.subspan(at, std::min(kPiece, copy.from.size() - at))});
-    }
+void add_pieces(std::vector<Copy>& copies, const Copy& whole) {
+  for (std::size_t at = 0; at < whole.from.size(); at += kPiece) {
+    copies.push_back({whole.to + at, whole.from.subspan(at, std::min(kPiece, whole.from.size() - at))});
   }
+}
+
+void copy_all(std::span<const Copy> copies, unsigned threads) noexcept {
   std::size_t bytes = 0;
   for (const Copy& copy : copies) bytes += copy.from.size();
-  base::deal_out(pieces.size(), static_cast<unsigned>(std::min<std::size_t>(threads, bytes / kPiece + 1)), [&] {
-    return [&](std::size_t i) { base::stream_copy(pieces[i].to, pieces[i].from.data(), pieces[i].from.size()); };
+  base::deal_out(copies.size(), static_cast<unsigned>(std::min<std::size_t>(threads, bytes / kPiece + 1)), [&] {
+    return [&](std::size_t i) { base::stream_copy(copies[i].to, copies[i].from.data(), copies[i].from.size()); };
   });
 }
 
@@ -170,7 +170,7 @@ Copy copy_for(const VariableNode& variable, const NewValue& value) {
   return {value.replacement.owner ? value.replacement.data : variable.storage.data, value.value.bytes()};
 }
 
-void assign(VariableNode& variable, NewValue&& value, std::uint64_t uid) {
+void assign(VariableNode& variable, NewValue&& value, std::uint64_t uid) noexcept {
   if (value.replacement.owner) variable.storage = std::move(value.replacement);
   if (value.copies && value.value.dtype() != variable.dtype) {
     cast(value.value.dtype(), value.value.bytes(), variable.dtype, variable.storage.writable());

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <vector>
 
 namespace ckpt::graph {
 
@@ -43,8 +44,11 @@ struct Copy {
   std::span<const std::byte> from;
 };
 
-/// Makes copies that do not overlap, with up to `threads` threads.
-void copy_all(std::span<const Copy> copies, unsigned threads);
+/// Adds a copy, in pieces for several threads.
+void add_pieces(std::vector<Copy>& copies, const Copy& whole);
+
+/// Makes copies that do not overlap, with up to `threads` threads; without memory for them, with this one alone.
+void copy_all(std::span<const Copy> copies, unsigned threads) noexcept;
 
 /// A value on its way to a variable that exists.
 struct NewValue {
@@ -61,6 +65,6 @@ NewValue new_value(const Restoration& restoration, const Fit& fit, const Variabl
 Copy copy_for(const VariableNode& variable, const NewValue& value);
 
 /// All but that copy.
-void assign(VariableNode& variable, NewValue&& value, std::uint64_t uid);
+void assign(VariableNode& variable, NewValue&& value, std::uint64_t uid) noexcept;
 
 }  // namespace ckpt::graph

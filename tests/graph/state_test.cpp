@@ -190,6 +190,63 @@ TEST_CASE("text has no shape", "[graph][state]") {
   CHECK(box.add_variable("s", DType::string, Shape{}).dtype() == DType::string);
 }
 
+TEST_CASE("all objects are told of a restore, whatever one of them throws", "[graph][state]") {
+  class Told : public Box {
+   public:
+    explicit Told(bool fails) : fails_{fails} { add("v", 0); }
+    int calls = 0;
+
+   protected:
+    void after_restore() override {
+      ++calls;
+      if (fails_) throw std::runtime_error{"told " + std::to_string(calls)};
+    }
+
+   private:
+    bool fails_;
+  };
+  TempDir dir;
+  Told a{true};
+  Told b{true};
+  Told c{false};
+  Checkpoint checkpoint{{"a", a}, {"b", b}, {"c", c}};
+  checkpoint.save(dir / "c", quick());
+  b.calls = 1;
+  CHECK_THROWS_WITH(checkpoint.restore(dir / "c-1.ckpt"), "told 1");  // the first
+  CHECK(a.calls == 1);
+  CHECK(b.calls == 2);
+  CHECK(c.calls == 1);
+}
+
+TEST_CASE("an object that refused what it was given leaves it to the next", "[graph][state][deferred]") {
+  class Once : public Box {
+   public:
+    explicit Once(bool fails) : fails_{fails} { v = add("v", 0); }
+    Variable<float> v;
+
+   protected:
+    void after_restore() override {
+      if (fails_) throw std::runtime_error{"no"};
+    }
+
+   private:
+    bool fails_;
+  };
+  TempDir dir;
+  {
+    List<Once> list;
+    list.emplace_back(false).v = 5;
+    Checkpoint{{"list", list}}.write(dir / "a.ckpt", quick());
+  }
+  List<Once> list;
+  Checkpoint checkpoint{{"list", list}};
+  const auto status = checkpoint.read(dir / "a.ckpt");
+  CHECK_THROWS_AS(list.emplace_back(true), std::runtime_error);
+  CHECK(list.empty());
+  CHECK(list.emplace_back(false).v.value() == 5);
+  status.assert_consumed();
+}
+
 TEST_CASE("a variable that is tracked late is a restore of its object, too", "[graph][state][deferred]") {
   class Watching : public Box {
    public:

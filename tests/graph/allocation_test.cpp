@@ -1,0 +1,178 @@
+// Restoring without memory: each allocation fails in turn. After an exception nothing was added or changed, and a
+// second try works.
+#include "objects.hpp"
+
+#include <cstdlib>
+#include <functional>
+#include <new>
+#include <optional>
+
+using namespace ckpt;
+using namespace ckpt::test;
+
+namespace {
+
+constexpr long kNoLimit = -1;
+
+/// Allocations of this thread that succeed before one fails.
+thread_local long left = kNoLimit;
+thread_local bool failed = false;
+
+void* take(std::size_t size, std::size_t alignment) {
+  if (left == 0) {
+    left = kNoLimit;  // the exception needs memory, too
+    failed = true;
+    throw std::bad_alloc{};
+  }
+  if (left > 0) --left;
+  const std::size_t rounded = (size + alignment) / alignment * alignment;
+  if (void* memory = std::aligned_alloc(alignment, rounded)) return memory;
+  throw std::bad_alloc{};
+}
+
+}  // namespace
+
+void* operator new(std::size_t size) { return take(size, alignof(std::max_align_t)); }
+void* operator new(std::size_t size, std::align_val_t alignment) {
+  return take(size, static_cast<std::size_t>(alignment));
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+
+namespace {
+
+/// Makes the program anew for each allocation of its act() and lets that one fail.
+void fail_each(const std::function<void(long)>& attempt) {
+  long n = 0;
+  do {
+    CAPTURE(n);
+    failed = false;
+    attempt(n++);
+  } while (failed);
+  CHECK(n > 5);  // else nothing was tried
+}
+
+/// Whether `act` threw, with allocation number `n` failing.
+bool throws_without_memory(long n, const std::function<void()>& act) {
+  left = n;
+  try {
+    act();
+  } catch (const std::exception&) {
+    left = kNoLimit;
+    return true;
+  }
+  left = kNoLimit;
+  return false;
+}
+
+/// Two layers, of which the first has a slot.
+struct Program {
+  Box a;
+  Box b;
+  Box optimizer;
+  Checkpoint checkpoint;
+};
+
+void write_program(const std::filesystem::path& prefix) {
+  Program program;
+  program.optimizer.add_slot<float>(program.a.add("w", 3), "m", 3.0F);
+  program.a.add("v", 3);
+  program.b.add("w", 3);
+  program.b.add("v", 3);
+  program.checkpoint.track("a", program.a);
+  program.checkpoint.track("b", program.b);
+  program.checkpoint.track("optimizer", program.optimizer);
+  program.checkpoint.save(prefix, quick());
+}
+
+}  // namespace
+
+TEST_CASE("restore without memory", "[graph][allocation]") {
+  TempDir dir;
+  write_program(dir / "c");
+  RestoreOptions options;
+  SECTION("by names") {}
+  SECTION("by rules") {
+    options.renames = {{"b", "b"}};
+    options.on_mismatch = {{"a", OnMismatch::cast}};
+  }
+  SECTION("as views") { options.binding = Binding::view; }
+  fail_each([&](long n) {
+    Program program;
+    const auto aw = program.a.add("w", 0);
+    const auto av = program.a.add("v", 0);
+    const auto bw = program.b.add("w", 0);
+    const auto bv = program.b.add("v", 0);
+    const auto slot = program.optimizer.add_slot<float>(aw, "m", 0.0F);
+    program.checkpoint.track("a", program.a);
+    program.checkpoint.track("b", program.b);
+    program.checkpoint.track("optimizer", program.optimizer);
+    const auto sum = [&] { return aw.value() + av.value() + bw.value() + bv.value() + slot.value(); };
+    if (throws_without_memory(n, [&] { program.checkpoint.restore(dir / "c-1.ckpt", options); })) CHECK(sum() == 0);
+    program.checkpoint.restore(dir / "c-1.ckpt", options).assert_consumed();
+    CHECK(sum() == 15);
+  });
+}
+
+TEST_CASE("track without memory, when values wait", "[graph][allocation]") {
+  TempDir dir;
+  write_program(dir / "c");
+  fail_each([&](long n) {
+    Program program;
+    const auto w = program.a.add("w", 0);
+    const auto v = program.a.add("v", 0);
+    const auto status = program.checkpoint.restore(dir / "c-1.ckpt");
+    status.expect_partial();
+    const Paths before = status.pending();
+    const auto track = [&] { program.checkpoint.track("a", program.a); };
+    if (throws_without_memory(n, track)) {
+      CHECK(w.value() + v.value() == 0);
+      CHECK(status.pending() == before);
+      program.checkpoint.write(dir / "without.ckpt", quick());
+      CHECK(paths_in(dir / "without.ckpt") == Paths{"save_counter"});
+      track();
+    }
+    CHECK(w.value() + v.value() == 6);
+    CHECK(status.pending() == Paths{"b/v", "b/w", "optimizer/m/a/w"});
+  });
+}
+
+TEST_CASE("add_variable without memory, when a value waits", "[graph][allocation]") {
+  TempDir dir;
+  write_program(dir / "c");
+  fail_each([&](long n) {
+    Program program;
+    program.checkpoint.track("a", program.a);
+    const auto status = program.checkpoint.restore(dir / "c-1.ckpt");
+    status.expect_partial();
+    const Paths before = status.pending();
+    Variable<float> w;
+    const auto add = [&] { w = program.a.add("w", 0); };
+    if (throws_without_memory(n, add)) {
+      CHECK(status.pending() == before);
+      add();
+    }
+    CHECK(w.value() == 3);
+    CHECK(status.unmatched_in_file() == Paths{"a/v", "b/v", "b/w", "optimizer/m/a/w"});
+  });
+}
+
+TEST_CASE("add_slot without memory, when a value waits", "[graph][allocation]") {
+  TempDir dir;
+  write_program(dir / "c");
+  fail_each([&](long n) {
+    Program program;
+    const auto w = program.a.add("w", 0);
+    program.checkpoint.track("a", program.a);
+    program.checkpoint.track("optimizer", program.optimizer);
+    const auto status = program.checkpoint.restore(dir / "c-1.ckpt");
+    status.expect_partial();
+    Variable<float> slot;
+    const auto add = [&] { slot = program.optimizer.add_slot<float>(w, "m", 0.0F); };
+    if (throws_without_memory(n, add)) add();
+    CHECK(slot.value() == 3);
+    CHECK(status.unmatched_in_file() == Paths{"a/v", "b/v", "b/w"});
+  });
+}
