@@ -6,6 +6,7 @@
 
 #include <ckpt/error.hpp>
 
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -103,16 +104,41 @@ void require_free(const Node& parent, std::string_view name) {
                .advice = "names of children are unique: use another name, or keep the handle of the first"}};
 }
 
-void link(Node& parent, std::string_view name, const std::shared_ptr<Node>& child) {
-  Edge edge;
-  if (child->is_variable) {
-    edge.variable = as_variable(child);
-  } else {
-    edge.object = child;
+/// The edge to a new child; taken back unless keep() is called.
+class Link {
+ public:
+  Link(Node& parent, std::string_view name, const std::shared_ptr<Node>& child) : parent_{parent} {
+    std::tie(position_, added_) = parent.children.try_emplace(std::string{name});
+    Edge edge;
+    if (child->is_variable) {
+      edge.variable = as_variable(child);
+    } else {
+      edge.object = child;
+    }
+    before_ = std::exchange(position_->second, std::move(edge));
+    note_change();
   }
-  parent.children.insert_or_assign(std::string{name}, std::move(edge));
-  note_change();
-}
+  ~Link() {
+    if (kept_) return;
+    if (added_) {
+      parent_.children.erase(position_);
+    } else {
+      position_->second = std::move(before_);  // to an object that was destroyed
+    }
+    note_change();
+  }
+  Link(const Link&) = delete;
+  Link& operator=(const Link&) = delete;
+
+  void keep() noexcept { kept_ = true; }
+
+ private:
+  Node& parent_;
+  decltype(Node::children)::iterator position_;
+  Edge before_;
+  bool added_ = false;
+  bool kept_ = false;
+};
 
 }  // namespace
 
@@ -125,9 +151,10 @@ std::shared_ptr<VariableNode> create_variable(Node& parent, std::string_view nam
   auto variable = make_variable(dtype, shape, candidates, fill);
   Plan plan = plan_for(candidates, variable);
   require_free(parent, name);  // `fill` is the caller's code and may have used the object
-  link(parent, name, variable);
+  Link link{parent, name, variable};
   plan.apply();
   plan.tell();
+  link.keep();
   drop_finished(parent);
   return variable;
 }
@@ -160,16 +187,12 @@ void track(const std::shared_ptr<Node>& parent, std::string_view name, const std
   require_name(name);
   if (parent->child(name) == child) return;
   require_free(*parent, name);
-  Plan plan = plan_for(waiting_for_child(*parent, name), child, parent);
-  link(*parent, name, child);
-  try {
-    plan.apply();
-    plan.tell();
-  } catch (...) {
-    parent->children.erase(std::string{name});
-    note_change();
-    throw;
-  }
+  const auto candidates = waiting_for_child(*parent, name);
+  Link link{*parent, name, child};  // first, because the child may lead back to the parent, and so through this edge
+  Plan plan = plan_for(candidates, child, parent);
+  plan.apply();
+  plan.tell();
+  link.keep();
   drop_finished(*parent);
 }
 

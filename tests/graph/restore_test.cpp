@@ -1,5 +1,6 @@
 #include "objects.hpp"
 
+#include <array>
 #include <memory>
 #include <optional>
 
@@ -308,6 +309,41 @@ TEST_CASE("a file without a graph is matched by its paths", "[graph][restore]") 
   CHECK(l1.add_variable<float>("kernel", {3}).values()[0] == 1);
   CHECK(net.add_variable<float>("l1-b", {3}).values()[1] == 2);
   CHECK(status.unmatched_in_file() == Paths{"net/l1/kernel/deeper"});
+  status.expect_partial();
+}
+
+TEST_CASE("an edge that closes a cycle leads on, whenever it comes", "[graph][restore][testDependencyLoop]") {
+  TempDir dir;
+  {
+    Writer writer{dir / "a.ckpt", {.durable = false}};
+    writer.add<float>("a/a/w", {}, std::array{5.0F});
+    writer.commit();
+  }
+  const bool late = GENERATE(false, true);
+  CAPTURE(late);
+  Box root;
+  Checkpoint checkpoint{root};
+  const auto w = root.add("w", 1);
+  if (!late) root.track("a", root);
+  const auto status = checkpoint.read(dir / "a.ckpt");
+  if (late) root.track("a", root);
+  CHECK(w.value() == 5);
+  status.assert_consumed();
+}
+
+TEST_CASE("a refused object leaves no edge", "[graph][restore]") {
+  TempDir dir;
+  write_net(dir / "a.ckpt", 1, 2);
+  Box net;
+  Checkpoint checkpoint{{"net", net}};
+  const auto status = checkpoint.read(dir / "a.ckpt");
+  Box layer;
+  auto kernel = layer.add_variable<float>("kernel", {3}, 7.0F);
+  CKPT_CHECK_CODE(ErrorCode::mismatch, net.track("layer", layer));
+  CHECK(kernel.values()[0] == 7);
+  checkpoint.write(dir / "b.ckpt", quick());
+  CHECK(paths_in(dir / "b.ckpt").empty());
+  CHECK(status.pending() == Paths{"net/layer/bias", "net/layer/kernel"});
   status.expect_partial();
 }
 
