@@ -56,8 +56,8 @@ class Trackable {
 
   /// The way back: called after variables of this object got values from a file, when all values of that restore are in
   /// place. Not called for a value that a variable has from its creation, which add_variable returns. What it throws
-  /// comes out of restore() when all objects were told (the first of several), or of track() when the object came later,
-  /// which then does not track it; values that were assigned stay.
+  /// comes out of restore() when all objects were told (the first of several), or of track() when the object came
+  /// later, which then does not track it; values that were assigned stay.
   virtual void after_restore() {}
 
   /// Creates a variable. If a restore left a value for it, the variable gets that and `init` is not called; if that
@@ -84,8 +84,9 @@ class Trackable {
 
   /// State that this object (an optimizer) keeps for a variable, under a name of its own ("m", "v"), with the shape of
   /// that variable or another. It is saved when the variable is saved too, as `<this>/<name>/<variable>`, and restored
-  /// when it, this object and the variable are there, in whatever order they come. When the slot exists already, that
-  /// one is returned (and its dtype and shape checked), so a training step may simply ask for it.
+  /// when it, this object and the variable are there, in whatever order they come. A slot that is tracked as well is
+  /// saved as what is tracked; a save throws invalid_argument when another variable has the slot's path. When the slot
+  /// exists already, that one is returned (and its dtype and shape checked), so a training step may simply ask for it.
   template <Element T>
   Variable<T> add_slot(const AnyVariable& variable, std::string_view name, const Initializer<T>& init = {}) {
     return Variable<T>{add_slot(variable, name, dtype_of<T>, variable.shape(), filler(init))};

@@ -66,9 +66,9 @@ Restoration::~Restoration() {
   }
 }
 
-// What can be reached from the base; of the file's own root that is everything.
+// What can be reached from the base; of the file's own root that is everything. Slots that are to be left out are,
+// unless an object has them, too.
 void Restoration::find_scope() {
-  if (base_ == 0) in_scope_.assign(file_.size(), true);
   std::vector<std::uint32_t> todo;
   const auto add = [&](std::uint32_t node) {
     if (in_scope_[node]) return;
@@ -80,12 +80,16 @@ void Restoration::find_scope() {
     const std::uint32_t node = todo.back();
     todo.pop_back();
     for (const ObjectGraph::Edge& edge : file_.edges(node)) add(edge.node);
+    if (!options_.slots) continue;
     for (const std::uint32_t slot : file_.slots_of_owner(node)) add(file_.slot(slot).node);
   }
-  if (options_.slots) return;
+  if (base_ != 0) return;
+  std::vector<bool> left_out(file_.size(), false);
   for (std::uint32_t node = 0; node < file_.size(); ++node) {
-    for (const std::uint32_t slot : file_.slots_of_owner(node)) in_scope_[file_.slot(slot).node] = false;
+    if (options_.slots) break;
+    for (const std::uint32_t slot : file_.slots_of_owner(node)) left_out[file_.slot(slot).node] = true;
   }
+  for (std::uint32_t node = 0; node < file_.size(); ++node) in_scope_[node] = in_scope_[node] || !left_out[node];
 }
 
 FileNode Restoration::child(FileNode file_node, std::string_view name, std::string_view path) const {
@@ -157,7 +161,7 @@ std::vector<std::string> Restoration::unmatched_in_program() const {
     return nodes.empty() || (variable->update_uid < uid_ && std::ranges::none_of(nodes, was_skipped));
   };
   const Walk objects = walk(root);
-  const std::size_t count = options_.slots ? objects.visits.size() : objects.visits.size() - objects.slots.size();
+  const std::size_t count = options_.slots ? objects.visits.size() : objects.objects;
   std::vector<std::string> paths;
   for (const Visit& visit : std::span{objects.visits}.first(count)) {
     const auto variable = as_variable(visit.node);

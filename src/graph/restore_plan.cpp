@@ -68,7 +68,7 @@ RestorePlan plan_restore(const CheckpointState& state, const Reader& reader, con
   for (const Plan::Assignment& assignment : plan.assignments()) {
     add(report, assignment, names.at(assignment.variable.get()));
   }
-  const std::size_t count = options.slots ? objects.visits.size() : objects.visits.size() - objects.slots.size();
+  const std::size_t count = options.slots ? objects.visits.size() : objects.objects;
   for (std::size_t i = 0; i < count; ++i) {
     const Visit& visit = objects.visits[i];
     if (visit.node->is_variable && !found.contains(visit.node.get())) report.missing.push_back(visit.path);

@@ -9,6 +9,8 @@
 #include <ckpt/error.hpp>
 #include <ckpt/writer.hpp>
 
+#include <string_view>
+#include <unordered_map>
 #include <utility>
 
 namespace ckpt::graph {
@@ -46,6 +48,31 @@ void warn_of_waiting(const Node& root) {
                 " (create the objects first, or call expect_partial() on the status of the restore)");
 }
 
+std::string what(const Walk& walk, std::size_t visit) {
+  for (const SlotVisit& slot : walk.slots) {
+    if (slot.value != visit || visit < walk.objects) continue;
+    return "the slot '" + slot.name + "' that '" + walk.visits[slot.owner].path + "' has for '" +
+           walk.visits[slot.variable].path + "'";
+  }
+  return "the variable that is tracked there";
+}
+
+// The path of a slot is made of two paths and a name, and may be that of something else.
+void require_different_paths(const Walk& walk) {
+  if (walk.visits.size() == walk.objects) return;
+  std::unordered_map<std::string_view, std::size_t> visits;
+  for (std::size_t i = 0; i < walk.visits.size(); ++i) {
+    if (!walk.visits[i].node->is_variable) continue;
+    const auto [position, added] = visits.emplace(walk.visits[i].path, i);
+    if (added) continue;
+    throw Error{ErrorCode::invalid_argument,
+                {.problem = "two variables would be saved under one path: " + what(walk, position->second) + " and " +
+                            what(walk, i),
+                 .object = walk.visits[i].path,
+                 .advice = "give the slot, or one of the objects, another name"}};
+  }
+}
+
 void forget_dead_slots(const Walk& walk) {
   for (const Visit& visit : walk.visits) {
     std::erase_if(visit.node->slots, [](const auto& entry) { return entry.second.variable.expired(); });
@@ -69,6 +96,7 @@ Snapshot collect(const CheckpointState& state) {
                  .object = *objects.destroyed,
                  .advice = "keep tracked objects alive as long as they are saved; the checkpoint does not own them"}};
   }
+  require_different_paths(objects);
   forget_dead_slots(objects);
   warn_of_waiting(*root);
   Snapshot snapshot;

@@ -29,9 +29,9 @@ void visit_children(Walk& walk, Positions& positions, std::size_t parent) {
 }
 
 // `<owner>/<slot name>/<variable>`.
-void visit_slots(Walk& walk, const Positions& positions) {
-  const std::size_t count = walk.visits.size();
-  for (std::size_t owner = 0; owner < count; ++owner) {
+void visit_slots(Walk& walk, Positions& positions) {
+  walk.objects = walk.visits.size();
+  for (std::size_t owner = 0; owner < walk.objects; ++owner) {
     for (const auto& [key, slot] : walk.visits[owner].node->slots) {
       const std::shared_ptr<VariableNode> variable = slot.variable.lock();
       const auto position = positions.find(variable.get());
@@ -43,8 +43,10 @@ void visit_slots(Walk& walk, const Positions& positions) {
   for (SlotVisit& slot : walk.slots) {
     const Visit& owner = walk.visits[slot.owner];
     const Visit& variable = walk.visits[slot.variable];
-    slot.value = walk.visits.size();
     std::shared_ptr<Node> value = owner.node->slot(as_variable(variable.node), slot.name);
+    const auto [position, added] = positions.try_emplace(value.get(), walk.visits.size());
+    slot.value = position->second;
+    if (!added) continue;
     std::string path = join(join(owner.path, slot.name), variable.path);
     walk.visits.push_back({std::move(value), std::move(path), {}});
   }

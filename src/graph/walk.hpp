@@ -35,13 +35,14 @@ struct SlotVisit {
 
 struct Walk {
   std::vector<Visit> visits;
+  std::size_t objects = 0;  ///< how many of the visits, from the first, are reached by edges; the rest are slots alone
   std::vector<SlotVisit> slots;
   /// Path of a child that was destroyed, the first one found.
   std::optional<std::string> destroyed;
 };
 
 /// Breadth first, children by name, every node once and under the path found first; then the slots of which owner and
-/// variable were reached. The order depends on names alone.
+/// variable were reached. A slot that an object tracks, too, is that object's. The order depends on names alone.
 Walk walk(const std::shared_ptr<Node>& root);
 
 /// The path of a child.

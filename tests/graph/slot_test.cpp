@@ -160,3 +160,50 @@ TEST_CASE("slots of a plain object are left over, aloud", "[graph][slots][testSk
   }
   CHECK(log.warnings.size() == 1);
 }
+
+TEST_CASE("a slot that is also tracked is saved once", "[graph][slots]") {
+  TempDir dir;
+  {
+    Box net;
+    Box adam;
+    adam.track("moment", adam.add_slot<float>(net.add("w", 1), "m", 2.0F));
+    Checkpoint{{"adam", adam}, {"net", net}}.write(dir / "a.ckpt", quick());
+  }
+  CHECK(paths_in(dir / "a.ckpt") == Paths{"adam/moment", "net/w"});
+  const bool with_slots = GENERATE(true, false);
+  Box net;
+  Box adam;
+  const auto w = net.add("w", 0);
+  Checkpoint checkpoint{{"adam", adam}, {"net", net}};
+  SECTION("the same program") {
+    const auto m = adam.add_slot<float>(w, "m");
+    adam.track("moment", m);
+    checkpoint.read(dir / "a.ckpt", {.slots = with_slots}).assert_consumed();
+    CHECK(m.value() == 2);
+  }
+  SECTION("which makes them later") {
+    const auto status = checkpoint.read(dir / "a.ckpt", {.slots = with_slots});
+    CHECK(status.pending() == Paths{"adam/moment"});
+    const auto m = adam.add_slot<float>(w, "m");
+    adam.track("moment", m);
+    CHECK(m.value() == 2);
+    status.assert_consumed();
+  }
+}
+
+TEST_CASE("a slot whose path something else has is refused, and both are named", "[graph][slots]") {
+  TempDir dir;
+  Box net;
+  Box adam;
+  Box m;
+  adam.track("m", m);
+  Box below;
+  m.track("net", below);
+  below.add("w", 1);
+  adam.add_slot<float>(net.add("w", 1), "m");
+  Checkpoint checkpoint{{"adam", adam}, {"net", net}};
+  CKPT_REQUIRE_ERROR(error, ErrorCode::invalid_argument, checkpoint.write(dir / "a.ckpt", quick()));
+  CHECK(error.details().object == "adam/m/net/w");
+  CHECK(contains(error.what(), "the slot 'm' that 'adam' has for 'net/w'"));
+  CHECK(contains(error.what(), "the variable that is tracked there"));
+}
