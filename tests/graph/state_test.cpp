@@ -6,6 +6,7 @@
 #include <random>
 #include <sstream>
 #include <stdexcept>
+#include <thread>
 
 using namespace ckpt;
 using namespace ckpt::test;
@@ -188,6 +189,24 @@ TEST_CASE("text has no shape", "[graph][state]") {
   Box box;
   CKPT_CHECK_CODE(ErrorCode::invalid_argument, box.add_variable("s", DType::string, Shape{3}));
   CHECK(box.add_variable("s", DType::string, Shape{}).dtype() == DType::string);
+}
+
+TEST_CASE("a hook may add variables on another thread", "[graph][state]") {
+  class Delegating : public Box {
+   protected:
+    void before_save() override {
+      if (added_) return;
+      std::thread{[this] { add("late", 1); }}.join();
+      added_ = true;
+    }
+
+   private:
+    bool added_ = false;
+  };
+  TempDir dir;
+  Delegating box;
+  Checkpoint{{"box", box}}.write(dir / "a.ckpt", quick());
+  CHECK(paths_in(dir / "a.ckpt") == Paths{"box/late"});
 }
 
 TEST_CASE("all objects are told of a restore, whatever one of them throws", "[graph][state]") {
