@@ -32,6 +32,16 @@ void log_summary(const Restoration& restoration) noexcept {
   }
 }
 
+std::string advice_for(const Restoration& restoration, std::span<const std::string> unmatched) {
+  if (unmatched.size() != 1 || unmatched.front() != kSaveCounterName) {
+    return "check their names, or that this is the right file";
+  }
+  if (restoration.base() != 0) {
+    return "the part of the file that RestoreOptions::root names has no save counter: use Checkpoint::read";
+  }
+  return "the file was made without a save counter, by Checkpoint::write or a Writer: use Checkpoint::read";
+}
+
 // The part that may fail and changes nothing.
 Plan planned(const std::shared_ptr<Restoration>& restoration, const std::shared_ptr<Node>& root) {
   Plan plan;
@@ -102,11 +112,8 @@ namespace {
 
 const RestoreStatus& RestoreStatus::assert_existing_objects_matched() const {
   if (const auto paths = restoration_->unmatched_in_program(); !paths.empty()) {
-    const bool counter_alone = paths.size() == 1 && paths.front() == graph::kSaveCounterName;
     fail(*restoration_, "variables of the program got no value from the file", paths,
-         counter_alone
-             ? "the file was made without a save counter, by Checkpoint::write or a Writer: use Checkpoint::read"
-             : "check their names, or that this is the right file");
+         graph::advice_for(*restoration_, paths));
   }
   return *this;
 }

@@ -222,3 +222,15 @@ TEST_CASE("what to do about a counter that is missing, and about a prefix", "[gr
   CHECK(contains(missing.details().advice, "-1.ckpt"));
   CHECK(missing.details().file == dir / "a");
 }
+
+TEST_CASE("what to do about a counter that the part of a file has not", "[graph][status]") {
+  TempDir dir;
+  Box net;
+  net.add("w", 1);
+  Checkpoint{{"net", net}}.save(dir / "a", quick());
+  Checkpoint checkpoint{net};
+  const auto status = checkpoint.restore(dir / "a-1.ckpt", {.root = "net"});
+  CKPT_REQUIRE_ERROR(error, ErrorCode::mismatch, status.assert_existing_objects_matched());
+  CHECK(contains(error.details().advice, "RestoreOptions::root"));
+  CHECK(contains(error.details().advice, "Checkpoint::read"));
+}
