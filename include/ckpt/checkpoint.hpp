@@ -25,8 +25,9 @@ struct SaveOptions {
   Metadata metadata = {};
 };
 
-/// The root of what is saved together: objects and variables under names. It is itself Trackable, so checkpoints nest.
-/// It does not own the objects (it keeps variables alive); see Trackable for lifetime and threads.
+/// The root of what is saved together: objects and variables under names. It is itself Trackable, so checkpoints nest
+/// (one that was made for a root object stands for that object). It does not own the objects (it keeps variables
+/// alive); see Trackable for lifetime and threads.
 class Checkpoint : public Trackable {
  public:
   /// A name and what is under it: `{"net", net}`.
@@ -41,7 +42,8 @@ class Checkpoint : public Trackable {
   Checkpoint(std::initializer_list<Item> items);
 
   /// The children of `root` are the top level of the file, and `items` (and the save counter) become further children
-  /// of root. Throws already_exists when root has another child under one of these names.
+  /// of root. Throws already_exists when root has another child under one of these names; none of the items is tracked
+  /// then.
   explicit Checkpoint(Trackable& root, std::initializer_list<Item> items = {});
 
   Checkpoint(Checkpoint&&) noexcept = default;
@@ -78,7 +80,7 @@ class Checkpoint : public Trackable {
   RestoreStatus read(const std::filesystem::path& path, const RestoreOptions& options = {});
 
   /// What restore() or read() would do with that file. Changes nothing. Throws as they do, but for mismatch, which the
-  /// plan lists.
+  /// plan lists. RestorePlan::extra does not name the file's save counter, which restore() takes and read() leaves.
   RestorePlan plan(const std::filesystem::path& path, const RestoreOptions& options = {}) const;
 
   /// The number of the last save; created (as 0, or with a value that waits for it) at the first use.

@@ -6,6 +6,9 @@
 #include <ckpt/checkpoint.hpp>
 #include <ckpt/error.hpp>
 
+#include <string_view>
+#include <vector>
+
 namespace ckpt {
 namespace {
 
@@ -28,7 +31,19 @@ Checkpoint::Checkpoint(Trackable& root, std::initializer_list<Item> items) : Che
   // This object has no place of its own in the graph: its root's is the one that counts.
   graph::Access::node(*this) = nullptr;
   state_->root = graph::Access::node(Child{root});
-  for (const Item& item : items) track(item.name, item.child);
+  const auto root_node = graph::require_root(*state_);
+  std::vector<std::string_view> added;
+  added.reserve(items.size());
+  try {
+    for (const Item& item : items) {
+      const bool is_new = root_node->child(item.name) == nullptr;
+      track(item.name, item.child);
+      if (is_new) added.push_back(item.name);
+    }
+  } catch (...) {
+    for (const std::string_view name : added) graph::untrack(*root_node, name);
+    throw;
+  }
 }
 
 Checkpoint::~Checkpoint() = default;

@@ -196,4 +196,11 @@ void track(const std::shared_ptr<Node>& parent, std::string_view name, const std
   drop_finished(*parent);
 }
 
+void untrack(Node& parent, std::string_view name) noexcept {
+  const auto position = parent.children.find(name);
+  if (position == parent.children.end()) return;
+  parent.children.erase(position);
+  note_change();
+}
+
 }  // namespace ckpt::graph

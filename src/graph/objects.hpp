@@ -21,4 +21,7 @@ std::shared_ptr<VariableNode> create_slot(Node& owner, const std::shared_ptr<Var
 /// What Trackable::after_restore throws comes through; the child is not tracked then.
 void track(const std::shared_ptr<Node>& parent, std::string_view name, const std::shared_ptr<Node>& child);
 
+/// Takes a child away again.
+void untrack(Node& parent, std::string_view name) noexcept;
+
 }  // namespace ckpt::graph

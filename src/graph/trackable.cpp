@@ -1,6 +1,7 @@
 #include "graph/access.hpp"
 #include "graph/hooks.hpp"
 #include "graph/objects.hpp"
+#include "graph/save.hpp"
 
 #include <ckpt/containers.hpp>
 #include <ckpt/error.hpp>
@@ -78,9 +79,17 @@ void Child::set_variable(const AnyVariable& variable) {
   }
 }
 
+// A Checkpoint of a root object has no place of its own: it stands for that object.
 void Child::set_object(Trackable& object) {
-  require(graph::Access::node(object));
   node_ = graph::Access::node(object);
+  if (node_) return;
+  const auto* checkpoint = dynamic_cast<const Checkpoint*>(&object);
+  const auto state = checkpoint != nullptr ? graph::Access::state(*checkpoint) : nullptr;
+  if (state) {
+    node_ = graph::require_root(*state);
+  } else {
+    require(node_);
+  }
 }
 
 void graph::throw_null_element(std::string_view name) {

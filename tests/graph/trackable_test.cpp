@@ -160,3 +160,25 @@ TEST_CASE("a container moves with its elements", "[graph][containers][move]") {
   checkpoint.write(dir / "a.ckpt", quick());
   CHECK(paths_in(dir / "a.ckpt") == Paths{"layers/0/bias", "layers/0/kernel"});
 }
+
+TEST_CASE("a checkpoint of a root object is a child like that object", "[graph][trackable]") {
+  TempDir dir;
+  Box net;
+  net.add("w", 4);
+  Checkpoint inner{net};
+  Checkpoint{{"inner", inner}}.write(dir / "a.ckpt", quick());
+  CHECK(paths_in(dir / "a.ckpt") == Paths{"inner/w"});
+  Checkpoint moved = std::move(inner);
+  CKPT_CHECK_CODE(ErrorCode::invalid_argument, Checkpoint{{"inner", inner}});
+}
+
+TEST_CASE("a checkpoint that cannot be made leaves the root as it was", "[graph][trackable]") {
+  Box root;
+  Box kept;
+  Box x;
+  Box other;
+  root.track("kept", kept);
+  root.track("v", other);
+  CKPT_CHECK_CODE(ErrorCode::already_exists, (Checkpoint{root, {{"a", x}, {"kept", kept}, {"v", x}}}));
+  CHECK_NOTHROW(Checkpoint{root, {{"a", other}, {"kept", kept}}});
+}
