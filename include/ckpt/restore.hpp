@@ -41,7 +41,9 @@ struct MismatchRule {
 
 /// Where an object of the program is to be found in the file when its path there is another:
 /// `{"encoder/**", "backbone/**"}`, `{"layers/*/attention", "h/*/attn"}` (each '*' of the file's path stands for what
-/// the one in the program's path matched). An empty `file` means: nowhere, leave it alone.
+/// the one in the program's path matched). An empty `file` means: nowhere, leave it alone. An
+/// object that the program has under several paths takes the value that is found first, by the shortest path and, among
+/// those, in the order of names: a rename of another of its paths does not count then, so name the first.
 struct Rename {
   std::string program;
   std::string file;
@@ -120,8 +122,8 @@ class RestoreStatus {
   /// Every value in the file reached an object that is alive, and assert_existing_objects_matched() holds.
   const RestoreStatus& assert_consumed() const;
 
-  /// Every variable that the checkpoint reaches now got its value from this file (or from a later restore). The file
-  /// may hold more.
+  /// This file has a value for every variable that the checkpoint reaches now, and each got that or, where a later
+  /// restore has one too, that of the later. A variable that only another restore knows fails. The file may hold more.
   const RestoreStatus& assert_existing_objects_matched() const;
 
   /// Something besides the root and its save counter was matched.
@@ -133,7 +135,8 @@ class RestoreStatus {
   /// Paths of values in the file that no object has taken, sorted.
   std::vector<std::string> unmatched_in_file() const;
 
-  /// Paths of variables that exist now and got no value from this restore or a later one, sorted.
+  /// Paths of variables that exist now and for which this file has no value, or whose value came from an earlier
+  /// restore; sorted. What only a later restore gave is listed, too.
   std::vector<std::string> unmatched_in_program() const;
 
   /// Paths of values in the file that an object will get as soon as it is tracked, sorted. With renames, values that

@@ -61,7 +61,9 @@ class Trackable {
   virtual void after_restore() {}
 
   /// Creates a variable. If a restore left a value for it, the variable gets that and `init` is not called; if that
-  /// restore asked for Binding::view or copy_on_write, it is used where it lies.
+  /// restore asked for Binding::view or copy_on_write, it is used where it lies. This object goes on saving and
+  /// restoring the variable that was created: assigning another Variable to the handle (`layer.w = other`) makes the
+  /// handle alone refer to the other one. Assign values instead.
   template <Element T>
   Variable<T> add_variable(std::string_view name, const Shape& shape, const Initializer<T>& init = {}) {
     return Variable<T>{add_variable(name, dtype_of<T>, shape, filler(init))};

@@ -206,3 +206,18 @@ TEST_CASE("a chain in a file and a cycle in the program do not make endless path
   Checkpoint checkpoint{a};
   CKPT_CHECK_CODE(ErrorCode::limit, checkpoint.read(dir / "a.ckpt", {.on_mismatch = {{"**", OnMismatch::skip}}}));
 }
+
+TEST_CASE("of several paths of an object the first counts, and its rename", "[graph][rename]") {
+  TempDir dir;
+  {
+    Variable<float> x{1};
+    Variable<float> y{2};
+    Checkpoint{{"a", x}, {"y", y}}.write(dir / "f.ckpt", quick());
+  }
+  Variable<float> v{0};
+  Checkpoint checkpoint{{"a", v}, {"b", v}};
+  checkpoint.read(dir / "f.ckpt", {.renames = {{"b", "y"}}}).expect_partial();
+  CHECK(v.value() == 1);
+  checkpoint.read(dir / "f.ckpt", {.renames = {{"a", "y"}}}).expect_partial();
+  CHECK(v.value() == 2);
+}

@@ -234,3 +234,27 @@ TEST_CASE("what to do about a counter that the part of a file has not", "[graph]
   CHECK(contains(error.details().advice, "RestoreOptions::root"));
   CHECK(contains(error.details().advice, "Checkpoint::read"));
 }
+
+TEST_CASE("what only a later restore gave is not matched in the earlier one", "[graph][status]") {
+  TempDir dir;
+  Variable<float> x{1};
+  Variable<float> y{2};
+  Checkpoint{{"x", x}}.write(dir / "x.ckpt", quick());
+  Checkpoint{{"x", x}, {"y", y}}.write(dir / "both.ckpt", quick());
+  Checkpoint checkpoint{{"x", x}, {"y", y}};
+  const auto first = checkpoint.read(dir / "x.ckpt");
+  const auto second = checkpoint.read(dir / "both.ckpt");
+  CHECK(first.unmatched_in_program() == Paths{"y"});
+  CKPT_CHECK_CODE(ErrorCode::mismatch, first.assert_existing_objects_matched());
+  second.assert_existing_objects_matched();
+}
+
+TEST_CASE("a plan does not count the save counter among what is extra", "[graph][status]") {
+  TempDir dir;
+  Variable<float> x{1};
+  Checkpoint{{"x", x}}.save(dir / "a", quick());
+  Checkpoint checkpoint{{"x", x}};
+  CHECK(checkpoint.plan(dir / "a-1.ckpt").extra.empty());
+  CHECK(checkpoint.read(dir / "a-1.ckpt").unmatched_in_file() == Paths{"save_counter"});
+  checkpoint.restore(dir / "a-1.ckpt").assert_consumed();
+}
