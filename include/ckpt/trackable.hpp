@@ -87,8 +87,8 @@ class Trackable {
   /// State that this object (an optimizer) keeps for a variable, under a name of its own ("m", "v"), with the shape of
   /// that variable or another. It is saved when the variable is saved too, as `<this>/<name>/<variable>`, and restored
   /// when it, this object and the variable are there, in whatever order they come. When the slot exists already, that
-  /// one is returned (and its dtype and shape checked), so a training step may simply ask for it. A slot that is tracked
-  /// as well is saved as what is tracked; a save throws invalid_argument when another variable has the slot's path.
+  /// one is returned (and its dtype and shape checked), so a training step may simply ask for it. A tracked slot is
+  /// saved as what is tracked; a save throws invalid_argument when another variable has the slot's path.
   template <Element T>
   Variable<T> add_slot(const AnyVariable& variable, std::string_view name, const Initializer<T>& init = {}) {
     return Variable<T>{add_slot(variable, name, dtype_of<T>, variable.shape(), filler(init))};
