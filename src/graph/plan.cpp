@@ -47,6 +47,7 @@ void Plan::step(const Match& match) {
   if (match.file_node) {
     // Bound already: to the same object, or to another one, and then this one stays unmatched.
     if (live(*match.restoration, *match.file_node)) return;
+    if (match.restoration->taken(*match.file_node) && !match.asked) return;  // by an object that is gone
     planned_[match.restoration.get()].insert_or_assign(*match.file_node, Place{match.node, match.path});
   }
   matches_.push_back(match);
@@ -217,6 +218,12 @@ void Plan::wait_for_the_rest() noexcept {
   }
 }
 
+void Plan::give_back() noexcept {
+  for (const Match& match : matches_) {
+    if (match.file_node && !match.asked) match.restoration->give_back(*match.file_node);
+  }
+}
+
 void Plan::tell() {
   std::exception_ptr failure;
   for (const auto& parent : parents_) {
@@ -226,7 +233,10 @@ void Plan::tell() {
       if (!failure) failure = std::current_exception();
     }
   }
-  if (failure) std::rethrow_exception(failure);
+  if (failure) {
+    give_back();
+    std::rethrow_exception(failure);
+  }
   for (const Match& match : asked_) {
     if (match.file_node) match.restoration->take(*match.file_node);
   }

@@ -42,7 +42,7 @@ class Plan {
   void apply() noexcept;
 
   /// Lets all objects that have new values know; of what Trackable::after_restore throws, the first comes through. If
-  /// nothing is thrown, the file nodes of match() are taken; else they may be matched again.
+  /// nothing is thrown, the file nodes of match() are taken; else they and all below may be matched again.
   void tell();
 
   /// A variable that is to get a value, and how that fits.
@@ -69,6 +69,7 @@ class Plan {
   void find_parents();
   void prepare_to_wait();
   void wait_for_the_rest() noexcept;
+  void give_back() noexcept;
 
   std::vector<Match> asked_;
   std::deque<Match> todo_;

@@ -64,6 +64,7 @@ class Restoration : public std::enable_shared_from_this<Restoration> {
 
   /// Notes that a file node is given to an object: it does not wait any more, not even when that object is gone.
   void take(std::uint32_t file_node) noexcept { taken_[file_node] = true; }
+  void give_back(std::uint32_t file_node) noexcept { taken_[file_node] = false; }
   bool taken(std::uint32_t file_node) const { return taken_[file_node]; }
 
   /// Whether the node's value was taken, even if the object is gone by now.
