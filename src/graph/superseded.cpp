@@ -68,8 +68,9 @@ bool Comparison::comparable() const {
 // False when the two cannot be compared, or a value would be given by the earlier one alone.
 bool Comparison::walk() {
   if (!pair(earlier_.base(), latest_.base())) return false;
-  for (std::size_t i = 0; i < pairs_.size(); ++i) {
-    const auto [earlier, latest] = pairs_[i];
+  std::size_t done = 0;
+  while (done < pairs_.size()) {
+    const auto [earlier, latest] = pairs_[done++];
     for (const ObjectGraph::Edge& edge : earlier_.file().edges(earlier)) {
       const auto partner = latest_.file().child(latest, edge.name);
       if (!partner) {
