@@ -319,6 +319,12 @@ int __wrap_madvise(void* where, size_t size, int advice) {
                                [&](std::size_t) { return __real_madvise(where, size, advice); }));
 }
 
+int __real_mincore(void*, size_t, unsigned char*);
+int __wrap_mincore(void* where, size_t size, unsigned char* pages) {
+  return static_cast<int>(
+      pass({.call = Call::mincore}, SITE, [&](std::size_t) { return __real_mincore(where, size, pages); }));
+}
+
 int __real_mkdir(const char*, mode_t);
 int __wrap_mkdir(const char* path, mode_t mode) {
   return static_cast<int>(

@@ -25,7 +25,7 @@ namespace {
 //   fallocate, getrlimit      only a full disk is taken seriously (and struck.error says so)
 //   fstatfs                   taken for a local disk
 //   dup                       an early word of a network's error
-//   sync_file_range, madvise  hints
+//   sync_file_range, madvise, mincore   hints, and a question whether one is worth giving
 //   mmap                      of a file whose time a manager wants to know
 //   pwrite                    EINVAL: refused for direct I/O alone
 //   fsync                     EINVAL: the file system has nothing to make durable in a directory; after removals, a
@@ -34,6 +34,7 @@ namespace {
 //   above,
 //                             where it may not be opened (EACCES)
 //   unlinkat                  what is not removed now is removed later
+//   getrandom, pwrite, renameat   of the state that a restore writes for the next start: a line in the log
 //   inotify_*, poll           what is not told is looked for
 using Survived = std::set<std::string>;
 
@@ -359,10 +360,11 @@ TEST_CASE("the Nth call of a save fails") {
 }
 
 TEST_CASE("the Nth call of opening, verifying and binding fails") {
-  CHECK(strike_all("open, mapped", opening(ReadMode::mmap, Verify::lazy)).survived == Survived{"close", "munmap"});
+  CHECK(strike_all("open, mapped", opening(ReadMode::mmap, Verify::lazy)).survived ==
+        Survived{"close", "mincore", "munmap"});
   CHECK(strike_all("open, read", opening(ReadMode::read, Verify::full)).survived == Survived{"close"});
   CHECK(strike_all("open, automatic", opening(ReadMode::automatic, Verify::none)).survived ==
-        Survived{"close", "munmap", "fstatfs"});
+        Survived{"close", "mincore", "munmap", "fstatfs"});
 }
 
 TEST_CASE("the Nth call of a manager fails") {
@@ -371,10 +373,10 @@ TEST_CASE("the Nth call of a manager fails") {
         Survived{"close", "closedir", "fallocate", "fcntl", "fstatat", "getrlimit", "open"});
   CHECK(strike_all("manager, rotation", managing(4)).survived ==
         Survived{"close", "closedir", "fallocate", "fcntl", "fstat", "fstatat", "fstatfs", "fsync", "getrlimit",
-                 "munmap", "open", "pread", "unlinkat"});
+                 "mincore", "munmap", "open", "pread", "unlinkat"});
   CHECK(strike_all("manager, recovery", managing(3, true)).survived ==
-        Survived{"close", "closedir", "fallocate", "fcntl", "fstat", "fstatat", "fstatfs", "getrlimit", "mmap",
-                 "munmap", "open", "openat", "pread"});
+        Survived{"close", "closedir", "fallocate", "fcntl", "fstat", "fstatat", "fstatfs", "fsync", "getrandom",
+                 "getrlimit", "mincore", "mmap", "munmap", "open", "openat", "pread", "pwrite", "renameat"});
   CHECK(strike_all("pin", [](const fs::path& dir) { return std::make_unique<Pin>(dir); }).survived ==
         Survived{"close", "fcntl", "fstatat"});
 }
