@@ -107,8 +107,8 @@ class Planner {
       firsts.add(std::floor(time / seconds), time, i);
     }
     for (const auto& [period, first] : firsts.all()) {
-      want(first.second,
-           "the first of its period of " + base::shortest(*rules_.keep_time_grid_hours) + " hours (keep_time_grid_hours)");
+      want(first.second, "the first of its period of " + base::shortest(*rules_.keep_time_grid_hours) +
+                             " hours (keep_time_grid_hours)");
     }
   }
 
