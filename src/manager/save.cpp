@@ -152,7 +152,7 @@ void CheckpointManager::Impl::claim(const SaveRequest& request, InFlight& save) 
   deletions_.cancel(file);  // or the thread would remove the new file
   reclaim();
   const bool replace = request.number.has_value() || may_replace(file);
-  if (!replace) require_new(file);
+  if (!replace) require_new(save.entry);
   save.options.writer.replace = save.options.writer.replace && replace;
   save.before = directory_.id_of(file);
 }
@@ -209,12 +209,19 @@ bool CheckpointManager::Impl::may_replace(const std::string& file) const {
   return !source.empty() && directory_.is_at(os::parent_of(source));
 }
 
-void CheckpointManager::Impl::require_new(const std::string& file) const {
-  if (!directory_.exists(file)) return;
+// Nor by and by, as older than what counts from 1 again.
+void CheckpointManager::Impl::require_new(const Entry& entry) const {
+  if (entry.number > largest_before_ && !directory_.exists(entry.file)) return;
+  const manager::Entries found = manager::scan(directory_, options_.name);
+  const auto earlier = std::ranges::find_if(
+      found, [&](const Entry& other) { return other.number >= entry.number && !written_.contains(other.file); });
+  if (earlier == found.end()) return;
   throw Error{
       ErrorCode::already_exists,
-      {.problem = "a checkpoint of an earlier run has this number, and nothing was restored from this directory",
-       .file = directory_.path() / file,
+      {.problem = "a checkpoint of an earlier run has this number or a larger one, and nothing was restored from this "
+                  "directory",
+       .file = directory_.path() / earlier->file,
+       .expected = "numbers below " + std::to_string(entry.number),
        .advice = "call restore_or_initialize() before the first save to continue that run, or use another "
                  "directory or name for a new one"}};
 }

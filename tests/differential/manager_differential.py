@@ -14,8 +14,8 @@ replay compares with what TensorFlow said when RECORDED was made (FOLDER/recorde
 
 The differences that are on purpose, each checked to be just what it should be:
 
-- A save without a number of its own that would replace a file of an earlier run, where nothing was restored and this
-  manager did not write the file, is refused. TensorFlow replaces it.
+- A save without a number of its own, where nothing was restored and there is a file with this number or a larger one
+  that this manager did not write, is refused. TensorFlow replaces it, or lets it go as older.
 - When the state file is lost, the list is rebuilt from the newest files. TensorFlow starts with an empty one. The script
   ends there, because the two know different things from then on.
 """
@@ -108,9 +108,10 @@ class Judge:
         return f"saved {number_of(path)}" + self.state()
 
     def would_lose_a_run(self):
-        """Whether a save without a number replaces what another run wrote."""
+        """Whether a save without a number replaces what another run wrote, or begins to count below it."""
         number = int(self.checkpoint.save_counter) + 1
-        return number in self.files() and not self.restored and number not in self.written
+        others = [n for n in self.files() if n >= number and n not in self.written]
+        return bool(others) and not self.restored and number not in self.written
 
     def files(self):
         return sorted(number_of(str(path.with_suffix(""))) for path in self.directory.glob("*.index"))

@@ -127,6 +127,27 @@ TEST_CASE("an earlier run is not overwritten by accident", "[manager]") {
   }
 }
 
+TEST_CASE("an earlier run does not go bit by bit because a program forgot to restore it", "[manager]") {
+  TempDir dir;
+  {
+    Run run{dir.path(), {.max_to_keep = 3}};
+    for (int i = 0; i < 23; ++i) run.save();
+  }
+  const Paths before = names_in(dir.path());
+  {
+    Run run{dir.path(), {.max_to_keep = 3}};
+    CKPT_REQUIRE_ERROR(error, ErrorCode::already_exists, run.save());  // as number 1, which is free
+    CHECK(contains(error.what(), "ckpt-21.ckpt"));
+    CHECK(contains(error.what(), "restore_or_initialize"));
+    CHECK(run.checkpoint.save_counter().value() == 0);
+    CHECK(names_in(dir.path()) == before);
+    CHECK(run.save(100).number == 100);  // a number of one's own is meant
+  }
+  Run run{dir.path(), {.max_to_keep = 3}};
+  REQUIRE(run.manager.restore_or_initialize());
+  CHECK(run.save().path.has_value());
+}
+
 TEST_CASE("a fresh start, and a restart", "[manager][testRestoreOrInitialize][testCheckpointManagerFSpathDirectory]") {
   TempDir dir;
   int initialised = 0;
