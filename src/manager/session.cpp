@@ -1,4 +1,7 @@
+#include "base/log.hpp"
+#include "base/text.hpp"
 #include "manager/early_stop.hpp"
+#include "manager/facts.hpp"
 #include "os/directory.hpp"
 #include "os/stop_signals.hpp"
 
@@ -58,6 +61,7 @@ class TrainingSession::Impl {
     directory_ = os::absolute_path(directory);
     restored_ = manager_->restore_or_initialize();
     if (restored_) {
+      require_own_step();
       saved_step_ = step_.value();
       recall_metrics();
     }
@@ -80,6 +84,7 @@ class TrainingSession::Impl {
   CheckpointManager& manager() noexcept { return *manager_; }
 
  private:
+  void require_own_step() const;
   void judge(double value);
   void recall_metrics();
   void restore_best();
@@ -103,9 +108,22 @@ class TrainingSession::Impl {
   std::optional<std::int64_t> saved_step_;
   double timer_seconds_ = 0;  // of the last save, or the start
   std::int64_t timer_step_ = 0;
+  bool judged_ = false;  // whether a report had the metric of early stopping
   std::vector<Metric> metrics_;
   std::int64_t metrics_step_ = 0;
 };
+
+// A step that the checkpoint does not have would begin at 0 again, with values that were trained.
+void TrainingSession::Impl::require_own_step() const {
+  const std::optional<std::int64_t> saved = manager::read_facts(*restored_.path).step;
+  if (!saved || *saved == step_.value() || options_.manager.save.writer.step) return;
+  throw Error{ErrorCode::invalid_argument,
+              {.problem = "the program's step is not that of the checkpoint that was restored",
+               .file = *restored_.path,
+               .expected = "step " + std::to_string(*saved),
+               .found = "step " + std::to_string(step_.value()),
+               .advice = "put the step into the Checkpoint, as {\"step\", step}, so that it is saved and restored"}};
+}
 
 double TrainingSession::Impl::now() const {
   if (options_.manager.clock) return options_.manager.clock();
@@ -167,7 +185,9 @@ void TrainingSession::Impl::report(std::vector<Metric> metrics) {
   metrics_.insert(metrics_.end(), metrics.begin(), metrics.end());
   if (!early_stop_) return;
   for (const Metric& metric : metrics) {
-    if (metric.name == options_.early_stopping->metric) judge(metric.value);
+    if (metric.name != options_.early_stopping->metric) continue;
+    judged_ = true;
+    judge(metric.value);
   }
 }
 
@@ -199,6 +219,10 @@ void TrainingSession::Impl::finish() {
   if (options_.checkpoints && saved_step_ != step_.value()) save();
   for (; listeners_ended_ < options_.listeners.size(); ++listeners_ended_) {
     options_.listeners[listeners_ended_]->end(step_.value());
+  }
+  if (early_stop_ && !judged_ && !metrics_.empty()) {
+    base::log(LogLevel::warning, "early stopping goes by the metric \"" +
+                                     base::escape(options_.early_stopping->metric) + "\", and no report had it");
   }
   if (early_stop_ && options_.early_stopping->restore_best) restore_best();
   finished_ = true;

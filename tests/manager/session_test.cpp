@@ -69,6 +69,42 @@ TEST_CASE("a session saves at the start, every so many steps, and at the end", "
   CHECK(read_file(dir / "run/model-10.ckpt") == newest);
 }
 
+TEST_CASE("a step that the checkpoint does not have is noticed", "[manager][session]") {
+  TempDir dir;
+  for (const bool again : {false, true}) {
+    Variable<float> value{0};
+    Variable<std::int64_t> step{0};
+    Checkpoint checkpoint{{"v", value}};
+    const auto start = [&] {
+      TrainingSession session{checkpoint, step, dir / "run", quick_session({.save_steps = 5, .max_steps = 10})};
+      while (session.next()) ++step;
+      session.finish();
+    };
+    if (!again) {
+      start();
+      continue;
+    }
+    CKPT_REQUIRE_ERROR(error, ErrorCode::invalid_argument, start());
+    CHECK(contains(error.what(), "step 10"));
+    CHECK(contains(error.details().advice, "\"step\""));
+  }
+}
+
+TEST_CASE("a metric that no report had is said aloud", "[manager][session][early]") {
+  TempDir dir;
+  Program program;
+  LogCapture log;
+  TrainingSession session{program.checkpoint, program.step, dir / "run",
+                          quick_session({.max_steps = 3, .early_stopping = EarlyStopping{.metric = "loss"}})};
+  while (session.next()) {
+    program.train();
+    session.report({{"los", 1.0}});
+  }
+  session.finish();
+  REQUIRE(log.warnings.size() == 1);
+  CHECK(contains(log.warnings[0], "\"loss\""));
+}
+
 TEST_CASE("a resumed session goes on where the last checkpoint is", "[manager][session]") {
   TempDir dir;
   {
