@@ -150,13 +150,14 @@ class CheckpointManager {
   CheckpointManager& operator=(CheckpointManager&&) noexcept;
 
   /// Increments the save counter and saves under that number, or skips when checkpoint_interval says so. When this
-  /// returns, the file is durable (unless WriterOptions::durable is off). Throws already_exists when there is a file with
-  /// this number or a larger one, nothing was restored, and this manager did not write it: it belongs to an earlier run,
-  /// so call restore_or_initialize() first. Throws invalid_argument when values that restore_or_initialize() restored
-  /// still wait for their objects, because the new file would lack them: create the objects first, or call
-  /// expect_partial() on that status. Throws not_found when the directory was renamed or removed meanwhile. Otherwise as
-  /// Checkpoint::save. Where the file is in its place although this throws (its directory could not be synced, the
-  /// state not be written, or memory was short), the list has it all the same, and later saves treat it as any other.
+  /// returns, the file is durable (unless WriterOptions::durable is off). Throws already_exists when there is a file
+  /// with this number or a larger one, nothing was restored, and this manager did not write it: it belongs to an
+  /// earlier run, so call restore_or_initialize() first. Throws invalid_argument when values that
+  /// restore_or_initialize() restored still wait for their objects, because the new file would lack them: create the
+  /// objects first, or call expect_partial() on that status. Throws not_found when the directory was renamed or removed
+  /// meanwhile. Otherwise as Checkpoint::save. Where the file is in its place although this throws (its directory could
+  /// not be synced, the state not be written, or memory was short), the list has it all the same, and later saves treat
+  /// it as any other.
   SaveResult save();
   SaveResult save(const SaveOptions& options);
   SaveResult save(const SaveRequest& request);

@@ -75,8 +75,8 @@ enum class StopReason : std::uint8_t { none, max_steps, signal, early_stopping, 
 class TrainingSession {
  public:
   /// Restores. `step` is the program's count of finished steps, which it tracks and increments itself. Throws
-  /// invalid_argument for bad options, or when the checkpoint that was restored does not restore the step too; busy when
-  /// another session of this process handles signals; else as CheckpointManager and its restore_or_initialize().
+  /// invalid_argument for bad options, or when the checkpoint that was restored does not restore the step too; busy
+  /// when another session of this process handles signals; else as CheckpointManager and its restore_or_initialize().
   TrainingSession(Checkpoint& checkpoint, const Variable<std::int64_t>& step, const std::filesystem::path& directory,
                   SessionOptions options = {});
   /// Saves nothing: a program that leaves the loop by an exception is in no state to be kept.
