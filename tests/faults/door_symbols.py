@@ -20,7 +20,7 @@ HARMLESS = {
     "pthread_self", "pthread_mutex_lock", "pthread_mutex_unlock", "pthread_cond_clockwait", "sched_yield",
     "__stack_chk_fail", "__dso_handle", "__tls_get_addr", "__cpu_model", "bcmp", "sysconf", "__memcpy_chk", "__memmove_chk",
 }  # fmt: skip
-RUNTIME = re.compile(r"_GLOBAL_OFFSET_TABLE_|_Unwind_\w+|__cxa_\w+|__gxx_personality_v0|__(start_|stop_)?(asan|tsan|ubsan|lsan|sanitizer)_\w+")
+RUNTIME = re.compile(r"_GLOBAL_OFFSET_TABLE_|_Unwind_\w+|__cxa_\w+|__g(xx|cc)_personality_v0|__(start_|stop_)?(asan|tsan|ubsan|lsan|sanitizer)_\w+")
 
 # C++, demangled: the project itself, and what of the standard library makes no system call.
 CPP = re.compile(
