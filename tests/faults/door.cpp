@@ -56,17 +56,13 @@ bool is_change_of_names(Call call) {
 
 bool ends_something(Call call) { return call == Call::close || call == Call::closedir || call == Call::munmap; }
 
-bool can_strike(Effect effect, Call call) {
-  if (effect == Effect::fail) return call != Call::getpid;
-  return effect == Effect::fail_after ? is_change_of_names(call) : is_transfer(call);
-}
-
 // The fault that strikes this call, or nothing.
 const Fault* strike(Call call) {
   for (std::size_t i = 0; i < armed.size(); ++i) {
     Armed& one = armed[i];
     if (i > 0 && armed[i - 1].fired == 0) return nullptr;
-    if (!can_strike(one.fault.effect, call) || (one.fault.only && *one.fault.only != call)) continue;
+    if (!can_strike(one.fault.effect, call)) continue;
+    if (one.fired == 0 && one.fault.kind.value_or(call) != call) continue;
     ++one.seen;
     const bool later = one.fired > 0 && (one.fault.scope == Scope::all || one.kind == call);
     if (one.fired >= one.fault.times || !(later || (one.fired == 0 && one.seen == one.fault.nth))) continue;
@@ -133,6 +129,11 @@ std::string_view to_string(Call call) {
 #undef CKPT_DOOR_TEXT
   };
   return kNames[static_cast<std::size_t>(call)];
+}
+
+bool can_strike(Effect effect, Call call) {
+  if (effect == Effect::fail) return call != Call::getpid;
+  return effect == Effect::fail_after ? is_change_of_names(call) : is_transfer(call);
 }
 
 Guard::Guard(std::vector<Fault> faults, bool record) {

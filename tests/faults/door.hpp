@@ -46,12 +46,15 @@ enum class Scope : std::uint8_t {
 struct Fault {
   Effect effect = Effect::fail;
   int error = 0;
-  std::uint64_t nth = 1;    ///< the first call that is struck, among those that the effect can strike
+  std::uint64_t nth = 1;    ///< the first call that is struck, among those that may be the first
   std::uint64_t times = 1;  ///< how many are struck
   Scope scope = Scope::kind;
-  std::optional<Call> only = {};  ///< strikes no other kind
+  std::optional<Call> kind = {};  ///< the first is of this kind; of any that the effect can strike if there is none
 };
 inline constexpr std::uint64_t kForEver = ~std::uint64_t{0};
+
+/// Transfers of too little strike transfers, and so on.
+bool can_strike(Effect effect, Call call);
 
 /// A call as it was made and as it ended.
 struct Event {

@@ -56,15 +56,15 @@ TEST_CASE("the Nth call fails, once or for ever, alone or with all others") {
     const auto error = error_of([&] { save(dir); });
     return error ? error->details().system_error : 0;
   };
-  CHECK(fails({.error = EIO, .only = Call::pwrite}) == EIO);
+  CHECK(fails({.error = EIO, .kind = Call::pwrite}) == EIO);
   CHECK(calls_of(door::struck()) == std::vector{Call::pwrite});
   CHECK(fails({.error = EROFS, .nth = 4}) == EROFS);
   CHECK(calls_of(door::struck()) == std::vector{Call::openat});
   CHECK(fails({.error = ENOSPC, .nth = 8, .times = door::kForEver, .scope = door::Scope::all}) == ENOSPC);
   CHECK(calls_of(door::struck()) == std::vector{Call::pwrite, Call::unlinkat, Call::close, Call::close});
-  CHECK(fails({.error = EINTR, .times = 3, .only = Call::pwrite}) == 0);
+  CHECK(fails({.error = EINTR, .times = 3, .kind = Call::pwrite}) == 0);
   CHECK(door::struck().size() == 3);
-  CHECK(fails({.effect = Effect::fail_after, .error = EIO, .only = Call::renameat}) == EIO);
+  CHECK(fails({.effect = Effect::fail_after, .error = EIO, .kind = Call::renameat}) == EIO);
   CHECK(read_file(dir / "a") == to_bytes("hello"));
   CHECK(fails({.error = EIO, .nth = 100}) == 0);
   CHECK(door::fired(0) == 0);
@@ -73,7 +73,7 @@ TEST_CASE("the Nth call fails, once or for ever, alone or with all others") {
 TEST_CASE("short transfers move as much as they say") {
   const TempDir dir;
   for (const Effect effect : {Effect::one, Effect::half}) {
-    const door::Guard guard{{{.effect = effect, .times = door::kForEver, .only = Call::pwrite}}, true};
+    const door::Guard guard{{{.effect = effect, .times = door::kForEver, .kind = Call::pwrite}}, true};
     save(dir);
     std::size_t total = 0;
     for (const auto& event : door::struck()) total += static_cast<std::size_t>(event.result);
@@ -81,13 +81,13 @@ TEST_CASE("short transfers move as much as they say") {
     CHECK(total <= 5);
     CHECK(read_file(dir / "a") == to_bytes("hello"));
   }
-  const door::Guard guard{{{.effect = Effect::none, .times = door::kForEver, .only = Call::getrandom}}};
+  const door::Guard guard{{{.effect = Effect::none, .times = door::kForEver, .kind = Call::getrandom}}};
   CKPT_CHECK_CODE(ErrorCode::io, save(dir));
 }
 
 TEST_CASE("a second fault counts from the first on") {
   const TempDir dir;
-  const door::Guard guard{{{.error = EIO, .only = Call::pwrite}, {.error = EIO, .only = Call::close}}};
+  const door::Guard guard{{{.error = EIO, .kind = Call::pwrite}, {.error = EIO, .kind = Call::close}}};
   CKPT_CHECK_CODE(ErrorCode::io, save(dir));
   CHECK(calls_of(door::struck()) == std::vector{Call::pwrite, Call::close});
 }

@@ -333,7 +333,7 @@ TEST_CASE("the Nth call of a save fails") {
   SECTION("under a new name, where the file system can only link") {
     plan.replaces = false;
     plan.options.replace = false;
-    const Fault refused{.error = EINVAL, .only = Call::renameat2};
+    const Fault refused{.error = EINVAL, .kind = Call::renameat2};
     const Sweep sweep = strike_all("save, hard link", saving(plan), all_faults(), {refused});
     CHECK(sweep.survived == Survived{"close", "unlinkat"});
   }
@@ -353,7 +353,7 @@ TEST_CASE("the Nth call of a save fails") {
   SECTION("past the page cache, which is refused") {
     plan.bytes = (8U << 20U) + 100;
     plan.options.expected_bytes = 9U << 20U;  // in memory, what is allocated is taken
-    const Fault refused{.error = EINVAL, .only = Call::pwrite};
+    const Fault refused{.error = EINVAL, .kind = Call::pwrite};
     const Sweep sweep = strike_all("save, direct I/O refused", saving(plan), few_faults(), {refused});
     CHECK(sweep.survived == Survived{"close", "fcntl", "fsync", "sync_file_range"});
   }

@@ -237,7 +237,7 @@ TEST_CASE("the power is lost in a save") {
   exclusive.replace = false;
   lose_power_in_a_save("a save under a new name", false, exclusive);
   lose_power_in_a_save("a save under a new name, by a hard link", false, exclusive,
-                       {{.error = EINVAL, .only = Call::renameat2}});
+                       {{.error = EINVAL, .kind = Call::renameat2}});
 }
 
 TEST_CASE("the power is lost in the run of a manager") {

@@ -73,7 +73,8 @@ inline std::size_t mapped_files(const std::filesystem::path& dir) {
 
 inline std::string describe(const door::Fault& fault) {
   constexpr const char* kEffects[] = {"fails", "is done and fails", "moves nothing", "moves a byte", "moves half"};
-  return "call " + std::to_string(fault.nth) + " " + kEffects[static_cast<std::size_t>(fault.effect)] +
+  return (fault.kind ? std::string{door::to_string(*fault.kind)} : "call") + " " + std::to_string(fault.nth) + " " +
+         kEffects[static_cast<std::size_t>(fault.effect)] +
          (fault.error != 0 ? std::string{" with "} + std::strerror(fault.error) : "") +
          (fault.times == 1                ? ", once"
           : fault.times == door::kForEver ? ", and so on"
@@ -117,7 +118,6 @@ inline std::string wrong_error(const Struck& struck) {
 struct Sweep {
   std::uint64_t runs = 0;
   std::uint64_t failed = 0;        ///< with an error
-  std::uint64_t most_calls = 0;    ///< that one run could be struck at
   std::set<std::string> survived;  ///< kinds of calls whose failure, alone, did not stop the operation
 };
 
@@ -150,7 +150,6 @@ bool strike_once(const Make& make, const std::vector<door::Fault>& before, const
   if (door::live_mappings() != mappings || mapped_files(dir.path()) != 0) wrong += "; a mapping leaks";
   if (wrong.empty()) wrong = operation->judge(struck);
   ++sweep.runs;
-  sweep.most_calls = std::max(sweep.most_calls, fault.nth - (fired ? 0 : 1));
   if (!struck.ok()) ++sweep.failed;
   // How many threads an operation asks for depends on the machine.
   const bool counts = fired && struck.ok() && fault.times == 1 && !struck.any(door::Call::start_thread);
@@ -189,19 +188,41 @@ inline std::vector<door::Fault> all_faults() {
   return faults;
 }
 
-/// All of `faults` at every N. `make(dir)` gives a std::unique_ptr<Operation>.
+/// The kinds of calls that an operation makes.
+template <typename Make>
+std::set<door::Call> kinds_of(const Make& make, const std::vector<door::Fault>& before) {
+  const TempDir dir{memory_dir()};
+  auto operation = make(dir.path());
+  {
+    const door::Guard guard{before, true};
+    operation->run();
+  }
+  std::set<door::Call> kinds;
+  for (const door::Event& event : door::events()) kinds.insert(event.call);
+  return kinds;
+}
+
+/// All of `faults` at the Nth call of each kind, for every N: threads may mix calls of different kinds in any order.
+/// `make(dir)` gives a std::unique_ptr<Operation>.
 template <typename Make>
 Sweep strike_all(const std::string& name, const Make& make, const std::vector<door::Fault>& faults = all_faults(),
                  const std::vector<door::Fault>& before = {}) {
   constexpr std::uint64_t kMost = 2000;
   Sweep sweep;
+  const std::set<door::Call> kinds = kinds_of(make, before);
+  const std::uint64_t calls = door::calls();
   for (door::Fault fault : faults) {
-    while (strike_once(make, before, fault, sweep)) {
-      ++fault.nth;
-      REQUIRE(fault.nth < kMost);
+    for (const door::Call kind : kinds) {
+      if (!door::can_strike(fault.effect, kind)) continue;
+      fault.kind = kind;
+      fault.nth = 1;
+      while (strike_once(make, before, fault, sweep)) {
+        ++fault.nth;
+        REQUIRE(fault.nth < kMost);
+      }
     }
   }
-  std::cout << name << ": " << sweep.most_calls << " calls, " << sweep.runs << " runs, " << sweep.failed
+  std::cout << name << ": " << calls << " calls, " << sweep.runs << " runs, " << sweep.failed
             << " failed; one alone may fail of:";
   for (const std::string& call : sweep.survived) std::cout << ' ' << call;
   std::cout << std::endl;
