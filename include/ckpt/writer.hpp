@@ -34,7 +34,9 @@ struct WriterOptions {
   Compression compression = Compression::none;
   /// zstd's, -7 to 22, for what has repetitions. Exponents of weights have none, and are coded alike at each level.
   int compression_level = 1;
-  unsigned threads = 0;  ///< that compress; 0: one per core. Each takes the memory of about two chunks.
+  /// That compute checksums and compress; 0: one per core. Each that compresses takes the memory of about two chunks; up
+  /// to 12 more wait for the disk, with 24 MiB between them.
+  unsigned threads = 0;
   /// Bytes: powers of two, kMinAlignment to kMaxAlignment. Blobs of `large_alignment` bytes or more start on it.
   std::uint32_t small_alignment = kDefaultSmallAlignment;
   std::uint32_t large_alignment = kDefaultLargeAlignment;

@@ -117,11 +117,17 @@ void TensorWriter::append(std::span<const std::byte> data) {
 }
 
 void TensorWriter::append_stored(std::span<const std::byte> data) {
+  const std::size_t chunk_size = geometry_.chunk_size;
+  if (in_chunk_ == 0 && data.size() >= chunk_size) {
+    const auto whole =
+        data.first(received_ == record_.data_size ? data.size() : data.size() - data.size() % chunk_size);
+    append_whole_chunks(whole);
+    data = data.subspan(whole.size());
+  }
   while (!data.empty()) {
-    const auto part = data.first(std::min<std::size_t>(data.size(), geometry_.chunk_size - in_chunk_));
+    const auto part = data.first(std::min<std::size_t>(data.size(), chunk_size - in_chunk_));
     data = data.subspan(part.size());
-    const bool ends =
-        in_chunk_ + part.size() == geometry_.chunk_size || (data.empty() && received_ == record_.data_size);
+    const bool ends = in_chunk_ + part.size() == chunk_size || (data.empty() && received_ == record_.data_size);
     if (in_chunk_ == 0 && ends) {
       sums_.push_back(codec::xxh3(part, next_seed()));
     } else {
@@ -133,6 +139,15 @@ void TensorWriter::append_stored(std::span<const std::byte> data) {
     in_chunk_ = ends ? 0 : in_chunk_ + part.size();
     file_.append(part);  // right after it was hashed, while it is in the cache
   }
+}
+
+void TensorWriter::append_whole_chunks(std::span<const std::byte> data) {
+  const std::size_t first = sums_.size();
+  const std::uint64_t first_seed = next_seed();
+  sums_.resize(first + base::divide_up(data.size(), std::size_t{geometry_.chunk_size}));
+  file_.append_pieces(data, geometry_.chunk_size, [&](std::size_t i, std::span<const std::byte> chunk) {
+    sums_[first + i] = codec::xxh3(chunk, first_seed + i);
+  });
 }
 
 // Whole chunks, as many as come together; copied together where the caller's pieces are smaller.

@@ -18,8 +18,8 @@
 namespace ckpt::io {
 
 /// Streams a tensor's bytes to the file. Whether it is compressed is decided once, from a sample of the bytes that come
-/// first, since stored and compressed blobs are aligned differently. Chunks that come together are compressed on
-/// several threads.
+/// first, since stored and compressed blobs are aligned differently. Chunks that come together are summed up, copied
+/// and compressed on several threads.
 class TensorWriter {
  public:
   /// `encoders` has one for each thread that may compress, and is empty when the tensor shall be stored.
@@ -43,6 +43,7 @@ class TensorWriter {
   void start(format::Codec codec);
   void decide(std::span<const std::byte> data);
   void append_stored(std::span<const std::byte> data);
+  void append_whole_chunks(std::span<const std::byte> data);
   void gather(std::span<const std::byte> data);
   void append_chunks(std::span<const std::byte> chunks);
   std::uint64_t room_for(std::uint64_t size) const noexcept;

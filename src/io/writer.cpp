@@ -95,11 +95,12 @@ class Writer::Impl {
   Impl(std::filesystem::path path, WriterOptions options)
       : path_{std::move(path)},
         options_{checked(std::move(options))},
+        threads_{base::thread_count(options_.threads)},
         geometry_{geometry_of(options_)},
         index_{geometry_, codec::xxh3},
         file_{std::make_unique<os::ReplacementFile>(
-            path_,
-            os::ReplacementFile::Options{.durable = options_.durable, .expected_bytes = options_.expected_bytes})} {
+            path_, os::ReplacementFile::Options{
+                       .durable = options_.durable, .expected_bytes = options_.expected_bytes, .cores = threads_})} {
     file_->append_zeros(format::kHeaderBytes);  // written over at the end, when the features are known
     if (options_.step) metadata_.emplace("ckpt.step", *options_.step);
     metadata_.emplace("ckpt.writer", std::string{"ckpt "} + CKPT_VERSION);
@@ -249,14 +250,14 @@ class Writer::Impl {
   // Made when the first tensor asks for one.
   std::span<codec::ChunkEncoder> encoders(Compression compression) {
     if (compression == Compression::none) return {};
-    const unsigned count = base::thread_count(options_.threads);
-    encoders_.reserve(count);
-    while (encoders_.size() < count) encoders_.emplace_back(options_.compression_level);
+    encoders_.reserve(threads_);
+    while (encoders_.size() < threads_) encoders_.emplace_back(options_.compression_level);
     return encoders_;
   }
 
   std::filesystem::path path_;
   WriterOptions options_;
+  unsigned threads_;
   format::Geometry geometry_;
   format::IndexBuilder index_;
   Metadata metadata_;

@@ -1,20 +1,22 @@
 #include "os/block_writer.hpp"
 
+#include "base/checked.hpp"
+#include "base/stream_copy.hpp"
+
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <exception>
 #include <new>
-#include <system_error>
 
 namespace ckpt::os {
 namespace {
 
-// More than any device or file system asks of memory for direct I/O.
 constexpr std::size_t kHugePage = std::size_t{2} << 20U;
-static_assert(BlockWriter::kBlockBytes % kHugePage == 0);
+static_assert(kHugePage % BlockWriter::kBlockBytes == 0);
 
 // Linux moves at most this much in one call.
 constexpr std::size_t kMostPerCall = 0x7ffff000;
@@ -43,77 +45,162 @@ int write_all(int fd, std::span<const std::byte> data, std::uint64_t offset) noe
 BlockWriter::~BlockWriter() { finish(); }
 
 std::byte* BlockWriter::acquire() {
-  std::unique_lock lock{mutex_};
-  if (free_.empty() && blocks_.size() < kBlocks) {
-    free_.reserve(kBlocks);
-    blocks_.reserve(kBlocks);
-    auto* memory = static_cast<std::byte*>(std::aligned_alloc(kHugePage, kBlockBytes));
-    if (memory == nullptr) throw std::bad_alloc{};
-    // Fewer faults for the caller and fewer segments for the device; a kernel without huge pages refuses, which does no
-    // harm. The first block may be all that a small file needs, and need not be cleared by the megabyte for that.
-    if (!blocks_.empty()) ::madvise(memory, kBlockBytes, MADV_HUGEPAGE);
-    blocks_.emplace_back(memory);
-    return memory;
-  }
-  changed_.wait(lock, [this] { return !free_.empty(); });
-  std::byte* block = free_.back();
-  free_.pop_back();
-  return error_ == 0 ? block : nullptr;
+  Lock lock{mutex_};
+  done_.wait(lock, [this] { return free_count_ > 0 || block_count_ < kBlocks; });
+  if (error_ != 0) return nullptr;
+  std::byte* block = take_free();
+  if (block == nullptr) throw std::bad_alloc{};
+  return block;
 }
 
-void BlockWriter::submit(std::byte* block, std::size_t size, std::uint64_t offset) {
-  if (threads_.empty()) start();
-  const Job job{block, size, offset};
-  if (threads_.empty()) return complete(job, write(job));
-  const std::scoped_lock lock{mutex_};
-  jobs_.push_back(job);
-  changed_.notify_all();
+void BlockWriter::submit(std::byte* block, std::size_t size, std::uint64_t offset) noexcept {
+  Lock lock{mutex_};
+  add_job({block, size, offset});
+  start_threads(1);
+  work_without_threads(lock);
 }
 
-void BlockWriter::start() {
-  direct_ = set_direct(fd_, true);
-  threads_.reserve(kThreads);
-  try {
-    while (threads_.size() < kThreads) threads_.emplace_back([this] { run(); });
-  } catch (const std::system_error&) {
-    // The process may have no more threads: fewer do, and with none the caller writes.
-  }
+void BlockWriter::lend(std::span<const std::byte> data, std::uint64_t offset, std::size_t piece_size,
+                       const Work& work) noexcept {
+  Lock lock{mutex_};
+  lent_ = {data, offset, piece_size, 0, &work};
+  start_threads(2 * base::divide_up(data.size(), kBlockBytes));  // to copy, and to write
+  for (unsigned i = 0; i < cores_; ++i) work_.notify_one();
+  work_without_threads(lock);
 }
 
-void BlockWriter::complete(const Job& job, int error) noexcept {
-  const std::scoped_lock lock{mutex_};
-  if (error_ == 0) error_ = error;
-  free_.push_back(job.block);  // acquire() has made room
-  changed_.notify_all();
+void BlockWriter::take_back() noexcept {
+  Lock lock{mutex_};
+  done_.wait(lock, [this] { return lent_.data.empty() && copying_ == 0; });
 }
 
-int BlockWriter::finish() {
+int BlockWriter::finish() noexcept {
   {
-    const std::scoped_lock lock{mutex_};
+    const Lock lock{mutex_};
     ending_ = true;
-    changed_.notify_all();
+    work_.notify_all();
   }
   threads_.clear();  // joins
-  if (direct_) set_direct(fd_, false);
-  ending_ = false;
+  if (direct_.exchange(false)) set_direct(fd_, false);
   return error_;
 }
 
-void BlockWriter::run() {
-  std::unique_lock lock{mutex_};
-  while (true) {
-    changed_.wait(lock, [this] { return !jobs_.empty() || ending_; });
-    if (jobs_.empty()) return;
-    const Job job = jobs_.front();
-    jobs_.erase(jobs_.begin());
-    const bool failed_before = error_ != 0;
-    lock.unlock();
-    complete(job, failed_before ? 0 : write(job));
-    lock.lock();
+// The process may have no more threads: then fewer do.
+void BlockWriter::start_threads(std::uint64_t wanted) noexcept {
+  if (!started_) direct_ = set_direct(fd_, true);
+  started_ = true;
+  const std::size_t most = kInFlight + cores_;
+  try {
+    threads_.reserve(most);
+    for (; wanted > idle_ && threads_.size() < most; --wanted) threads_.emplace_back([this] { run(); });
+  } catch (const std::exception&) {
   }
 }
 
-int BlockWriter::write(const Job& job) {
+void BlockWriter::work_without_threads(Lock& lock) noexcept {
+  while (threads_.empty() && has_work()) do_work(lock);
+}
+
+void BlockWriter::run() noexcept {
+  Lock lock{mutex_};
+  while (true) {
+    ++idle_;
+    work_.wait(lock, [this] { return has_work() || (ending_ && is_all_begun()); });
+    --idle_;
+    if (!has_work()) return;
+    do_work(lock);
+  }
+}
+
+bool BlockWriter::can_write() const noexcept { return job_count_ > 0 && writing_ < kInFlight; }
+bool BlockWriter::can_copy() const noexcept {
+  return !lent_.data.empty() && copying_ < cores_ && (free_count_ > 0 || block_count_ < kBlocks);
+}
+bool BlockWriter::has_work() const noexcept { return can_write() || can_copy(); }
+bool BlockWriter::is_all_begun() const noexcept { return job_count_ == 0 && lent_.data.empty() && copying_ == 0; }
+
+// Writing comes first: the device must not wait for the cores.
+void BlockWriter::do_work(Lock& lock) noexcept {
+  if (can_write()) {
+    write_block(lock);
+  } else {
+    copy_part(lock);
+  }
+}
+
+void BlockWriter::write_block(Lock& lock) noexcept {
+  const Job job = jobs_.front();
+  std::copy(jobs_.begin() + 1, jobs_.begin() + static_cast<std::ptrdiff_t>(job_count_--), jobs_.begin());
+  ++writing_;
+  int error = error_;
+  lock.unlock();
+  if (error == 0) error = write(job);
+  lock.lock();
+  --writing_;
+  if (error_ == 0) error_ = error;
+  free_[free_count_++] = job.block;
+  wake();
+}
+
+void BlockWriter::copy_part(Lock& lock) noexcept {
+  Lent part = lent_;
+  part.data = part.data.first(std::min(part.data.size(), kBlockBytes));
+  lent_.data = lent_.data.subspan(part.data.size());
+  lent_.offset += part.data.size();
+  lent_.first_piece += part.data.size() / part.piece_size;
+  ++copying_;
+  std::byte* block = take_free();
+  if (block == nullptr && error_ == 0) error_ = ENOMEM;
+  const bool failed = error_ != 0;
+  lock.unlock();
+  if (!failed) copy(part, block);
+  lock.lock();
+  --copying_;
+  if (block != nullptr) add_job({block, part.data.size(), part.offset});
+  wake();
+}
+
+void BlockWriter::copy(const Lent& part, std::byte* block) noexcept {
+  for (std::size_t i = 0; i < part.data.size() / part.piece_size; ++i) {
+    const auto piece = part.data.subspan(i * part.piece_size, part.piece_size);
+    (*part.work)(part.first_piece + i, piece);
+    base::stream_copy(block + i * part.piece_size, piece.data(), piece.size());
+  }
+}
+
+void BlockWriter::add_job(const Job& job) noexcept {
+  jobs_[job_count_++] = job;
+  if (can_write()) work_.notify_one();
+}
+
+// After a block was written, or filled.
+void BlockWriter::wake() noexcept {
+  if (has_work()) work_.notify_one();
+  if (ending_ && is_all_begun()) work_.notify_all();
+  done_.notify_one();
+}
+
+std::byte* BlockWriter::take_free() noexcept {
+  if (free_count_ == 0 && !add_memory()) return nullptr;
+  return free_[--free_count_];
+}
+
+// Huge pages mean fewer faults for whoever fills a block and fewer segments for the device; a kernel without them
+// refuses, which does no harm. The first block may be all that a small file needs, and is not cleared for that.
+bool BlockWriter::add_memory() noexcept {
+  const std::size_t blocks = block_count_ == 0 ? 1 : std::min(kHugePage / kBlockBytes, kBlocks - block_count_);
+  if (blocks == 0) return false;
+  const std::size_t size = block_count_ == 0 ? kBlockBytes : kHugePage;
+  auto* memory = static_cast<std::byte*>(std::aligned_alloc(size, size));
+  if (memory == nullptr) return false;
+  if (size == kHugePage) ::madvise(memory, size, MADV_HUGEPAGE);
+  memory_[memory_count_++].reset(memory);
+  for (std::size_t i = 0; i < blocks; ++i) free_[free_count_++] = memory + i * kBlockBytes;
+  block_count_ += blocks;
+  return true;
+}
+
+int BlockWriter::write(const Job& job) noexcept {
   const std::span data{job.block, job.size};
   int error = write_all(fd_, data, job.offset);
   if (error == EINVAL && direct_) {

@@ -1,5 +1,7 @@
 #include "os/replacement_file.hpp"
 
+#include "base/checked.hpp"
+#include "base/parallel.hpp"
 #include "os/system_error.hpp"
 
 #include <ckpt/error.hpp>
@@ -11,6 +13,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <limits>
@@ -18,6 +21,8 @@
 
 namespace ckpt::os {
 namespace {
+
+constexpr std::size_t kPage = 4096;  // what direct I/O asks of sizes and offsets, and more
 
 std::string name_in(const std::filesystem::path& path) {
   std::string name = path.filename();
@@ -56,7 +61,7 @@ ReplacementFile::ReplacementFile(std::filesystem::path path, const Options& opti
                  .advice = "choose another name, or remove the directory"}};
   }
   create_temporary();
-  writer_.emplace(file_.get());
+  writer_.emplace(file_.get(), options_.cores);
   if (options_.expected_bytes > 0) allocate(options_.expected_bytes);
 }
 
@@ -94,7 +99,7 @@ void ReplacementFile::append(std::span<const std::byte> data) {
   // What need not be durable goes to the page cache straight from the caller's memory.
   constexpr std::size_t kWorthACall = std::size_t{256} << 10U;
   if (!options_.durable && data.size() >= kWorthACall) {
-    if (filled_ > 0) flush_block();
+    if (filled_ > 0) write_block();
     if (const int error = write_all(file_.get(), data, size_)) fail(error, "cannot write");
     size_ += data.size();
     return;
@@ -104,15 +109,62 @@ void ReplacementFile::append(std::span<const std::byte> data) {
 
 void ReplacementFile::append_staged(std::span<const std::byte> data) {
   while (!data.empty()) {
-    if (block_ == nullptr) block_ = writer_->acquire();
-    if (block_ == nullptr) fail(writer_->finish(), "cannot write");
+    take_block();
     const std::size_t part = std::min(data.size(), BlockWriter::kBlockBytes - filled_);
     std::memcpy(block_ + filled_, data.data(), part);
     filled_ += part;
     size_ += part;
     data = data.subspan(part);
-    if (filled_ == BlockWriter::kBlockBytes) flush_block();
+    if (filled_ == BlockWriter::kBlockBytes) submit_block();
   }
+}
+
+void ReplacementFile::append_pieces(std::span<const std::byte> data, std::size_t piece_size,
+                                    const BlockWriter::Work& work) {
+  if (!options_.durable) return write_pieces(data, piece_size, work);
+  const bool can_lend = filled_ % kPage == 0 && piece_size % kPage == 0 && piece_size <= BlockWriter::kBlockBytes;
+  const std::size_t whole = can_lend ? data.size() - data.size() % piece_size : 0;
+  if (whole > 0) lend(data.first(whole), piece_size, work);
+  try {
+    for (std::size_t done = whole; done < data.size(); done += piece_size) {
+      const auto piece = data.subspan(done, std::min(data.size() - done, piece_size));
+      work(done / piece_size, piece);
+      append_staged(piece);
+    }
+  } catch (...) {
+    if (writer_) writer_->take_back();
+    throw;
+  }
+  writer_->take_back();
+}
+
+void ReplacementFile::lend(std::span<const std::byte> data, std::size_t piece_size, const BlockWriter::Work& work) {
+  if (filled_ > 0) submit_block();
+  const std::uint64_t offset = std::exchange(size_, size_ + data.size());
+  if (size_ > allocated_) allocate(size_ + step_from(offset));
+  writer_->lend(data, offset, piece_size, work);
+}
+
+// To the page cache straight from the caller's memory.
+void ReplacementFile::write_pieces(std::span<const std::byte> data, std::size_t piece_size,
+                                   const BlockWriter::Work& work) {
+  if (filled_ > 0) write_block();
+  std::atomic<int> error = 0;
+  base::deal_out(base::divide_up(data.size(), piece_size), options_.cores, [&] {
+    return [&](std::size_t i) {
+      const auto rest = data.subspan(i * piece_size);
+      const auto piece = rest.first(std::min(rest.size(), piece_size));
+      work(i, piece);
+      if (const int failed = write_all(file_.get(), piece, size_ + i * piece_size)) error = failed;
+    };
+  });
+  if (error != 0) fail(error, "cannot write");
+  size_ += data.size();
+}
+
+void ReplacementFile::take_block() {
+  if (block_ == nullptr) block_ = writer_->acquire();
+  if (block_ == nullptr) fail(writer_->finish(), "cannot write");
 }
 
 void ReplacementFile::append_zeros(std::uint64_t count) {
@@ -138,21 +190,23 @@ void ReplacementFile::allocate(std::uint64_t end) {
 
 // As much again as there is, within reason; little more where the caller has said how much will come.
 std::uint64_t ReplacementFile::step_from(std::uint64_t offset) const noexcept {
-  constexpr std::uint64_t kLeast = std::uint64_t{256} << 20U;
+  constexpr std::uint64_t kLeast = std::uint64_t{16} << 20U;
   constexpr std::uint64_t kMost = std::uint64_t{4} << 30U;
   return options_.expected_bytes > 0 ? kLeast : std::clamp(offset, kLeast, kMost);
 }
 
 // Durable files go to the device in the background, block by block, so that fsync has little left to do.
-void ReplacementFile::flush_block() {
+void ReplacementFile::submit_block() {
+  if (!options_.durable) return write_block();
   const std::uint64_t offset = size_ - filled_;
   const std::size_t size = std::exchange(filled_, 0);
-  if (options_.durable && size == BlockWriter::kBlockBytes && offset % 4096 == 0) {
-    if (offset + size > allocated_) allocate(offset + size + step_from(offset));
-    writer_->submit(std::exchange(block_, nullptr), size, offset);
-  } else if (const int error = write_all(file_.get(), {block_, size}, offset)) {
-    fail(error, "cannot write");
-  }
+  if (size_ > allocated_) allocate(size_ + step_from(offset));
+  writer_->submit(std::exchange(block_, nullptr), size, offset);
+}
+
+void ReplacementFile::write_block() {
+  const std::size_t size = std::exchange(filled_, 0);
+  if (const int error = write_all(file_.get(), {block_, size}, size_ - size)) fail(error, "cannot write");
 }
 
 void ReplacementFile::finish_writing() {
@@ -161,7 +215,7 @@ void ReplacementFile::finish_writing() {
   if (size_ > filled_) {
     if (const int error = write_all(file_.get(), start_, 0)) fail(error, "cannot write");
   }
-  if (filled_ > 0) flush_block();
+  if (filled_ > 0) write_block();
   if (allocated_ > size_ && ::ftruncate(file_.get(), static_cast<off_t>(size_)) != 0) fail(errno, "cannot truncate");
   if (options_.durable) {
     if (::fsync(file_.get()) != 0) fail(errno, "cannot sync");

@@ -23,6 +23,7 @@ class ReplacementFile {
   struct Options {
     bool durable = true;
     std::uint64_t expected_bytes = 0;  ///< to allocate at once, so that a full disk is found early
+    unsigned cores = 1;                ///< that copy, and do append_pieces()'s work, at a time
   };
 
   /// Throws not_found when the directory is missing, invalid_argument when `path` names none or a directory, io.
@@ -39,6 +40,11 @@ class ReplacementFile {
 
   /// Throws io.
   void append(std::span<const std::byte> data);
+
+  /// The same; `work(i, piece)` is called for each piece of `data`, on several threads at once. All pieces but the last
+  /// have `piece_size` bytes, a power of two.
+  void append_pieces(std::span<const std::byte> data, std::size_t piece_size, const BlockWriter::Work& work);
+
   void append_zeros(std::uint64_t count);
 
   /// Bytes to put over the beginning of what was appended, at commit(). They must lie within it, and in its first
@@ -52,7 +58,11 @@ class ReplacementFile {
  private:
   void create_temporary();
   void append_staged(std::span<const std::byte> data);
-  void flush_block();
+  void lend(std::span<const std::byte> data, std::size_t piece_size, const BlockWriter::Work& work);
+  void write_pieces(std::span<const std::byte> data, std::size_t piece_size, const BlockWriter::Work& work);
+  void take_block();
+  void submit_block();
+  void write_block();
   void allocate(std::uint64_t end);
   std::uint64_t step_from(std::uint64_t offset) const noexcept;
   void finish_writing();

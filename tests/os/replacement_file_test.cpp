@@ -64,6 +64,59 @@ TEST_CASE("zeros between pieces") {
   }
 }
 
+namespace {
+
+struct Pieces {
+  std::size_t before;  // bytes in the file when they come
+  std::size_t size;
+  std::size_t piece_size;
+};
+
+void append_in_pieces(const TempDir& dir, const Pieces& pieces, const ReplacementFile::Options& options) {
+  const Bytes before = random_bytes(pieces.before, 1);
+  const Bytes data = random_bytes(pieces.size, 2);
+  const Bytes after = random_bytes(77, 3);
+  const std::size_t count = (pieces.size + pieces.piece_size - 1) / pieces.piece_size;
+  std::vector<std::atomic<int>> calls(count);
+  std::atomic<int> wrong = 0;
+  ReplacementFile file{dir / "a", options};
+  file.append(before);
+  file.append_pieces(data, pieces.piece_size, [&](std::size_t i, std::span<const std::byte> piece) {
+    ++calls.at(i);
+    const std::size_t offset = i * pieces.piece_size;
+    const bool right =
+        piece.data() == data.data() + offset && piece.size() == std::min(pieces.piece_size, data.size() - offset);
+    if (!right) ++wrong;
+  });
+  file.append(after);
+  file.commit(true);
+  INFO(pieces.before << " + " << pieces.size << " in pieces of " << pieces.piece_size << ", " << options.cores);
+  CHECK(wrong == 0);
+  CHECK(std::ranges::all_of(calls, [](const auto& times) { return times == 1; }));
+  Bytes wanted = before;
+  wanted.insert(wanted.end(), data.begin(), data.end());
+  wanted.insert(wanted.end(), after.begin(), after.end());
+  CHECK(read_file(dir / "a") == wanted);
+}
+
+}  // namespace
+
+TEST_CASE("each piece is worked on once, wherever it lies") {
+  const TempDir dir;
+  constexpr std::size_t kBlock = BlockWriter::kBlockBytes;
+  for (const std::size_t before : {std::size_t{0}, std::size_t{4096}, std::size_t{100}, kBlock - 4096, kBlock}) {
+    for (const std::size_t size : {std::size_t{1}, kBlock - 1, kBlock, 3 * kBlock + 100, 40 * kBlock}) {
+      for (const std::size_t piece_size : {std::size_t{64}, kBlock / 16, kBlock, 4 * kBlock}) {
+        if (size / piece_size > 1000) continue;
+        append_in_pieces(dir, {before, size, piece_size}, {.cores = 3});
+      }
+    }
+  }
+  append_in_pieces(dir, {4096, 30 * kBlock + 5, kBlock}, {.cores = 1});
+  append_in_pieces(dir, {4096, 30 * kBlock + 5, kBlock}, {.expected_bytes = kBlock, .cores = 100});
+  append_in_pieces(dir, {100, 3 * kBlock + 5, kBlock / 2}, {.durable = false, .cores = 3});
+}
+
 TEST_CASE("without commit nothing stays") {
   const TempDir dir;
   write_file(dir / "a", "old");
@@ -133,7 +186,7 @@ TEST_CASE("an error of a writing thread surfaces") {
   // A descriptor that cannot be written to stands for a device that fails.
   const int fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   {
-    BlockWriter writer{fd};
+    BlockWriter writer{fd, 2};
     int submitted = 0;
     for (; submitted < 100; ++submitted) {
       std::byte* block = writer.acquire();
@@ -142,6 +195,14 @@ TEST_CASE("an error of a writing thread surfaces") {
       writer.submit(block, 4096, static_cast<std::uint64_t>(submitted) * 4096);
     }
     CHECK(submitted < 100);
+    CHECK(writer.finish() == EBADF);
+  }
+  {
+    const Bytes data = random_bytes(40 * BlockWriter::kBlockBytes, 1);
+    BlockWriter writer{fd, 2};
+    writer.lend(data, 0, BlockWriter::kBlockBytes, [](std::size_t, std::span<const std::byte>) {});
+    writer.take_back();
+    CHECK(writer.acquire() == nullptr);
     CHECK(writer.finish() == EBADF);
   }
   ::close(fd);
