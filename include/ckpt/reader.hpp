@@ -38,7 +38,7 @@ struct ReaderOptions {
   ReadMode mode = ReadMode::automatic;
   Verify verify = Verify::none;
   bool copy_on_write = false;  ///< also make private_mapping(); needs mmap mode
-  unsigned threads = 0;        ///< that read, check and decompress; 0: one per core
+  unsigned threads = 0;        ///< that read, check and decompress; 0: one per core, and 12 or so to wait for a disk
 };
 
 /// How a tensor's bytes are stored; the values are those of the file format.

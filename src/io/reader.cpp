@@ -51,7 +51,7 @@ std::string nearest(const format::IndexView& index, std::string_view path) {
 Reader::Impl::Impl(const std::filesystem::path& path, const ReaderOptions& options)
     : path_{path},
       verify_{options.verify},
-      threads_{base::thread_count(options.threads)},
+      threads_{options.threads},
       source_{path, options.mode, options.copy_on_write} {
   const std::uint64_t size = source_.size();
   header_ = format::decode_header(source_.header(), codec::xxh3);

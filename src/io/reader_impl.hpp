@@ -48,7 +48,7 @@ class Reader::Impl {
 
   std::filesystem::path path_;
   Verify verify_;
-  unsigned threads_;
+  unsigned threads_;  // 0: as transfer() likes
   io::Source source_;
   format::Header header_;
   format::Footer footer_;

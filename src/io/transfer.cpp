@@ -13,6 +13,9 @@ namespace {
 // A thread is worth its start for about so much.
 constexpr std::uint64_t kBytesAThread = std::uint64_t{1} << 20U;
 
+// With fewer threads that wait for it, a device has nothing to do now and then.
+constexpr unsigned kReadsInFlight = 12;
+
 // Chunks that are asked for before they are needed: enough to keep a device busy.
 constexpr std::size_t kAhead = 8;
 
@@ -36,8 +39,7 @@ class Run {
 
   void run(unsigned threads) {
     for (std::size_t i = 0; i < std::min(kAhead, units_.size()); ++i) prefetch(i);
-    const auto worthwhile = static_cast<unsigned>(std::min<std::uint64_t>(threads, bytes_ / kBytesAThread + 1));
-    base::deal_out(units_.size(), worthwhile, [this] {
+    base::deal_out(units_.size(), count(threads), [this] {
       return [this, scratch = TensorReader::Scratch{}](std::size_t i) mutable {
         if (i + kAhead < units_.size()) prefetch(i + kAhead);
         move(units_[i], scratch);
@@ -46,6 +48,14 @@ class Run {
   }
 
  private:
+  // Asking for the number of cores takes as long as opening a file.
+  unsigned count(unsigned threads) const {
+    const std::uint64_t worthwhile = bytes_ / kBytesAThread + 1;
+    if (worthwhile == 1) return 1;
+    const unsigned wanted = threads != 0 ? threads : std::max(base::thread_count(0), kReadsInFlight);
+    return static_cast<unsigned>(std::min<std::uint64_t>(wanted, worthwhile));
+  }
+
   void prefetch(std::size_t unit) const { readers_[units_[unit].transfer].prefetch(units_[unit].chunk); }
 
   void move(const Unit& unit, TensorReader::Scratch& scratch) const {
