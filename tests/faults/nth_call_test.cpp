@@ -38,33 +38,6 @@ namespace {
 //   inotify_*, poll           what is not told is looked for
 using Survived = std::set<std::string>;
 
-double scalar_in(const fs::path& path) {
-  const TensorView view = Reader::open(path, {.verify = Verify::full}).tensor("v");
-  return view.as<double>()[0];
-}
-
-struct Plan {
-  WriterOptions options = {};
-  std::size_t bytes = 3000;
-  bool replaces = true;
-};
-
-void write(const fs::path& path, const Plan& plan, std::uint64_t seed) {
-  WriterOptions options = plan.options;
-  options.uuid.emplace();
-  options.uuid->fill(static_cast<std::byte>(seed));
-  options.created_ns = static_cast<std::int64_t>(seed);
-  Writer writer{path, options};
-  writer.add("a", DType::u8, {100}, random_bytes(100, seed));
-  const Bytes data = random_bytes(4096, seed + 1);
-  writer.begin("b", DType::u8, {static_cast<std::int64_t>(plan.bytes)});
-  for (std::size_t done = 0; done < plan.bytes; done += data.size()) {
-    writer.append(std::span{data}.first(std::min(data.size(), plan.bytes - done)));
-  }
-  writer.end();
-  writer.commit();
-}
-
 // One Writer from its beginning to its commit.
 class Save : public Operation {
  public:
@@ -152,18 +125,6 @@ auto opening(ReadMode mode, Verify verify) {
   return
       [=](const fs::path& dir) { return std::make_unique<Open>(dir, ReaderOptions{.mode = mode, .verify = verify}); };
 }
-
-// A program with a manager, from its start to its end.
-struct Program {
-  explicit Program(const fs::path& dir, int keep = 2) : manager{checkpoint, dir, {.max_to_keep = keep}} {}
-  double restore() {
-    manager.restore_or_initialize();
-    return value;
-  }
-  Variable<double> value{0};
-  Checkpoint checkpoint{{"v", value}};
-  CheckpointManager manager;
-};
 
 // Starts, restores, and saves what rotates out an old checkpoint.
 class Manage : public Operation {
@@ -297,15 +258,6 @@ class Async : public Operation {
   fs::path path_;
   Variable<double> value_{1};
   Checkpoint checkpoint_{{"v", value_}};
-};
-
-struct QuietLog {
-  QuietLog() {
-    set_log_callback([](LogLevel, std::string_view) {});
-  }
-  ~QuietLog() { set_log_callback({}); }
-  QuietLog(const QuietLog&) = delete;
-  QuietLog& operator=(const QuietLog&) = delete;
 };
 
 // A large file is slow to write: fewer kinds of faults, at every call all the same.
