@@ -313,10 +313,28 @@ TEST_CASE("the Nth call of a save fails") {
 
 TEST_CASE("the Nth call of opening, verifying and binding fails") {
   CHECK(strike_all("open, mapped", opening(ReadMode::mmap, Verify::lazy)).survived ==
-        Survived{"close", "mincore", "munmap"});
+        Survived{"close", "madvise", "mincore", "munmap"});
   CHECK(strike_all("open, read", opening(ReadMode::read, Verify::full)).survived == Survived{"close"});
   CHECK(strike_all("open, automatic", opening(ReadMode::automatic, Verify::none)).survived ==
-        Survived{"close", "mincore", "munmap", "fstatfs"});
+        Survived{"close", "madvise", "mincore", "munmap", "fstatfs"});
+}
+
+// EFAULT: the mapping has bytes whose touch would be a signal.
+TEST_CASE("verifying a mapped file of which a part cannot be read is an error") {
+  const TempDir dir{memory_dir()};
+  write(dir / "a.ckpt", {.bytes = 3U << 20U}, 1);
+  const Reader reader = Reader::open(dir / "a.ckpt", {.mode = ReadMode::mmap});
+  int errors = 0;
+  for (Fault fault{.error = EFAULT, .only = Call::madvise};; ++fault.nth) {
+    const door::Guard guard{{fault}};
+    const auto error = error_of([&] { static_cast<void>(reader.verify({.threads = 1})); });
+    if (door::fired(0) == 0) break;
+    ++errors;
+    REQUIRE(error);
+    CHECK(error->code() == ErrorCode::io);
+    CHECK(error->details().file == dir / "a.ckpt");
+  }
+  CHECK(errors == 4);
 }
 
 TEST_CASE("the Nth call of a manager fails") {
