@@ -19,8 +19,8 @@ class Ballast:
         self.file = open(self.path, "wb", buffering=0)
 
     def leave(self, room):
-        size = max(0, os.fstat(self.file.fileno()).st_size + self.disk.free() - room)
         have = os.fstat(self.file.fileno()).st_size
+        size = max(0, have + self.disk.free() - room)
         if size < have:
             self.file.truncate(size)
         else:
@@ -31,7 +31,10 @@ class Ballast:
                 pass  # it takes what there is
         os.fsync(self.file.fileno())
 
-    def close(self):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
         self.file.close()
         os.remove(self.path)
 
@@ -40,7 +43,7 @@ def drive(driver, disk, way):
     done = subprocess.run([driver, "room", disk.path, way], stdin=subprocess.DEVNULL, capture_output=True, text=True,
                           check=False, timeout=60)
     if done.returncode != 0:
-        raise RuntimeError(f"{done.stderr.strip()}")
+        raise RuntimeError(done.stderr.strip())
     return done.stdout.strip()
 
 
@@ -52,20 +55,19 @@ def sweep(driver, disk, way, steps):
     with open(path, "rb") as file:
         old = file.read()
     full = saved = 0
-    ballast = Ballast(disk)
-    for room in range(0, steps * STEP, STEP):
-        ballast.leave(room)
-        try:
-            came = drive(driver, disk, way)
-        except RuntimeError as error:
-            raise RuntimeError(f"full disk, {disk.kind}, {way}, {room // KIB} KiB: {error}") from error
-        full += came == "full"
-        saved += came == "saved"
-        if came == "saved" and way != "manager":
-            ballast.leave(len(old) + MIB)
-            with open(path, "wb") as file:
-                file.write(old)
-    ballast.close()
+    with Ballast(disk) as ballast:
+        for room in range(0, steps * STEP, STEP):
+            ballast.leave(room)
+            try:
+                came = drive(driver, disk, way)
+            except RuntimeError as error:
+                raise RuntimeError(f"full disk, {disk.kind}, {way}, {room // KIB} KiB: {error}") from error
+            full += came == "full"
+            saved += came == "saved"
+            if came == "saved" and way != "manager":
+                ballast.leave(len(old) + MIB)
+                with open(path, "wb") as file:
+                    file.write(old)
     return full, saved
 
 
