@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 
-from disks import MIB, Disk, Memory
+from disks import LIMIT, MIB, Disk, Memory
 from power_cut import check, numbers_of
 
 # A device that fails says EIO or ENOSPC; a file system that gave up because of it, EROFS or EIO.
@@ -36,7 +36,7 @@ def save_while_it_fails(driver, memory, disk, way):
             if len(lines) > 20000:
                 raise RuntimeError(f"{disk.kind}, {way}: the device does not fail")
         problem = child.stderr.read()
-        if child.wait(timeout=60) != 0:
+        if child.wait(timeout=LIMIT) != 0:
             raise RuntimeError(f"{disk.kind}, {way}: {problem.strip()}")
     finally:
         child.kill()
@@ -81,7 +81,7 @@ def outcome(driver, disk, file, how):
         if child.stdout.readline().strip() != "open":
             raise RuntimeError(f"{disk.kind}, {how}: {child.stderr.read().strip()}")
         os.truncate(disk.image, MIB)
-        out, problem = child.communicate("\n", timeout=60)
+        out, problem = child.communicate("\n", timeout=LIMIT)
     finally:
         child.kill()
         child.wait()

@@ -4,7 +4,7 @@ of one that failed."""
 import os
 import subprocess
 
-from disks import KIB, MIB, Disk, Memory
+from disks import KIB, LIMIT, MIB, Disk, Memory
 
 STEP = 4 * KIB
 WAYS = ["plain", "allocated", "quick", "manager"]
@@ -41,7 +41,7 @@ class Ballast:
 
 def drive(driver, disk, way):
     done = subprocess.run([driver, "room", disk.path, way], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                          check=False, timeout=60)
+                          check=False, timeout=LIMIT)
     if done.returncode != 0:
         raise RuntimeError(done.stderr.strip())
     return done.stdout.strip()

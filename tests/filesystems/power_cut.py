@@ -3,10 +3,11 @@ whole. Without fsync: old, new, or refused."""
 
 import random
 import subprocess
+import threading
 import time
 from collections import Counter
 
-from disks import LOG_FLUSHED, LOG_LOST, MIB, Disk, Memory, Skipped
+from disks import LIMIT, LOG_FLUSHED, LOG_LOST, MIB, Disk, Memory, Skipped
 
 WAYS = ["replace", "new", "manager", "background", "quick", "quick-new"]
 QUICK = ["quick", "quick-new"]
@@ -23,20 +24,23 @@ def save_until_cut(driver, disk, way, flags, dice):
     child = subprocess.Popen(
         [driver, "save", disk.path, way, str(saves if at_once else 0), str(flags), "0"],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    hangs = threading.Timer(LIMIT, child.kill)
+    hangs.start()
     try:
         lines = []
-        if not at_once:
-            for line in child.stdout:
-                lines.append(line)
-                if len(numbers_of(lines, "returned")) >= saves:
-                    break
-            time.sleep(dice.random() * 0.02)
-            disk.cut_power(flags)
-        rest, problem = child.communicate(timeout=60)
-        lines += rest.splitlines()
-    finally:
-        child.kill()
+        for line in child.stdout:
+            lines.append(line)
+            if not at_once and len(numbers_of(lines, "returned")) == saves:
+                time.sleep(dice.random() * 0.02)
+                disk.cut_power(flags)
+                break
+        lines += child.stdout  # to its end
+        problem = child.stderr.read()
         child.wait()
+    finally:
+        hangs.cancel()
+        child.kill()
+        child.communicate()
     if child.returncode != 0:
         raise RuntimeError(f"{way}: {problem.strip()} after {''.join(lines)}")
     return lines
@@ -44,7 +48,7 @@ def save_until_cut(driver, disk, way, flags, dice):
 
 def check(driver, disk, way):
     done = subprocess.run([driver, "check", disk.path, way], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                          check=False, timeout=60)
+                          check=False, timeout=LIMIT)
     if done.returncode != 0:
         raise RuntimeError(f"{disk.kind}, {way}: {done.stderr.strip()}")
     number, temporaries = done.stdout.split()

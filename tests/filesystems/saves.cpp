@@ -11,9 +11,12 @@
 #include <algorithm>
 #include <functional>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <set>
+#include <span>
 #include <stdexcept>
+#include <vector>
 
 namespace ckpt::test {
 namespace {
@@ -29,10 +32,13 @@ bool is_quick(Way way) { return way == Way::quick || way == Way::quick_new; }
 bool is_new_name(Way way) { return way == Way::new_name || way == Way::quick_new; }
 bool is_managed(Way way) { return way == Way::manager || way == Way::background; }
 
-// Small and large ones; every eighth has blocks that go past the page cache.
+// Small and large ones; every eighth has blocks that go past the page cache. Each word has the number in it, so that a
+// mixture of two saves shows.
 Bytes content(std::int64_t number) {
   const auto seed = static_cast<std::uint64_t>(number);
-  return random_bytes(number % 8 == 0 ? 9'000'000 : 1000 + seed * 7919 % 300'000, seed);
+  std::vector<std::uint64_t> words(number % 8 == 0 ? 1'125'000 : 100 + seed * 7919 % 37'500);
+  std::iota(words.begin(), words.end(), seed << 32U);
+  return to_vector(std::as_bytes(std::span{words}));
 }
 
 fs::path path_of(const fs::path& dir, Way way, std::int64_t number) {
