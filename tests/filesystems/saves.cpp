@@ -170,10 +170,16 @@ void save_on(const fs::path& dir, Way way, int saves, std::uint32_t flags, int p
   const auto save = saver(dir, way);
   for (int done = 0; saves == 0 || done < saves;) {
     say("begun " + std::to_string(++number));
+    std::string failed;
     try {
       save(number);
     } catch (const Error& error) {
-      say("error " + text_of(error));
+      failed = text_of(error);
+    } catch (const fs::filesystem_error& error) {  // in removing what is old
+      failed = "io " + std::to_string(error.code().value()) + ": " + error.what();
+    }
+    if (!failed.empty()) {
+      say("error " + failed);
       if (patience-- == 0) return;
       continue;
     }
