@@ -13,9 +13,6 @@ import tempfile
 MIB = 1 << 20
 KIB = 1 << 10
 
-# Seconds after which a process hangs, on a busy machine too.
-LIMIT = 300
-
 # FS_IOC_SHUTDOWN, and whether what the journal has in memory reaches the disk before.
 SHUTDOWN = 0x8004587D
 LOG_FLUSHED, LOG_LOST = 1, 2

@@ -2,9 +2,9 @@
 of one that failed."""
 
 import os
-import subprocess
 
-from disks import KIB, LIMIT, MIB, Disk, Memory
+from disks import KIB, MIB, Disk, Memory
+from driver import run
 
 STEP = 4 * KIB
 WAYS = ["plain", "allocated", "quick", "manager"]
@@ -39,19 +39,10 @@ class Ballast:
         os.remove(self.path)
 
 
-def drive(driver, disk, way):
-    done = subprocess.run([driver, "room", disk.path, way], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                          check=False, timeout=LIMIT)
-    if done.returncode != 0:
-        raise RuntimeError(done.stderr.strip())
-    return done.stdout.strip()
-
-
 def sweep(driver, disk, way, steps):
     """Saves with no room, then with 4 KiB more each time. Returns how many found the disk full."""
     path = os.path.join(disk.path, "a.ckpt")
-    subprocess.run([driver, "save", disk.path, "replace", "1", "0", "0"], stdout=subprocess.DEVNULL,
-                   check=True)
+    run(driver, "save", disk.path, "replace", "1", "0", "0")
     with open(path, "rb") as file:
         old = file.read()
     full = saved = 0
@@ -59,7 +50,7 @@ def sweep(driver, disk, way, steps):
         for room in range(0, steps * STEP, STEP):
             ballast.leave(room)
             try:
-                came = drive(driver, disk, way)
+                came = run(driver, "room", disk.path, way).strip()
             except RuntimeError as error:
                 raise RuntimeError(f"full disk, {disk.kind}, {way}, {room // KIB} KiB: {error}") from error
             full += came == "full"

@@ -2,31 +2,21 @@
 whole. Without fsync: old, new, or refused."""
 
 import random
-import subprocess
-import threading
 import time
 from collections import Counter
 
-from disks import LIMIT, LOG_FLUSHED, LOG_LOST, MIB, Disk, Memory, Skipped
+from disks import LOG_FLUSHED, LOG_LOST, MIB, Disk, Memory, Skipped
+from driver import check, numbers_of, saving
 
 WAYS = ["replace", "new", "manager", "background", "quick", "quick-new"]
 QUICK = ["quick", "quick-new"]
-
-
-def numbers_of(lines, word):
-    return [int(line.split()[1]) for line in lines if line.startswith(word + " ")]
 
 
 def save_until_cut(driver, disk, way, flags, dice):
     """Returns the lines of a process that saved until it had no disk any more."""
     at_once = dice.random() < 0.5
     saves = dice.randint(1, 4)
-    child = subprocess.Popen(
-        [driver, "save", disk.path, way, str(saves if at_once else 0), str(flags), "0"],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    hangs = threading.Timer(LIMIT, child.kill)
-    hangs.start()
-    try:
+    with saving(driver, disk, way, saves if at_once else 0, flags) as child:
         lines = []
         for line in child.stdout:
             lines.append(line)
@@ -37,22 +27,9 @@ def save_until_cut(driver, disk, way, flags, dice):
         lines += child.stdout  # to its end
         problem = child.stderr.read()
         child.wait()
-    finally:
-        hangs.cancel()
-        child.kill()
-        child.communicate()
     if child.returncode != 0:
-        raise RuntimeError(f"{way}: {problem.strip()} after {''.join(lines)}")
+        raise RuntimeError(f"{disk.kind}, {way}: {problem.strip()} after {''.join(lines)}")
     return lines
-
-
-def check(driver, disk, way):
-    done = subprocess.run([driver, "check", disk.path, way], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                          check=False, timeout=LIMIT)
-    if done.returncode != 0:
-        raise RuntimeError(f"{disk.kind}, {way}: {done.stderr.strip()}")
-    number, temporaries = done.stdout.split()
-    return int(number), int(temporaries)
 
 
 def judge(way, number, before, lines):
