@@ -150,7 +150,8 @@ class Reader {
   /// Checks the sums of one tensor's data. Throws corrupt, io.
   void verify_tensor(std::size_t index) const;
 
-  /// Reads and checks every byte of the file: index, data, padding, overlaps. Damage is reported, not thrown.
+  /// Reads and checks every byte of the file: index, data, padding, overlaps. Damage is reported, not thrown. What cannot
+  /// be read throws io, in ReadMode::mmap too.
   VerifyReport verify(const VerifyOptions& options = {}) const;
 
   /// All metadata, copied. Throws corrupt.

@@ -8,6 +8,8 @@
 #include <ckpt/error.hpp>
 
 #include <algorithm>
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -27,6 +29,7 @@ class Verifier {
 
   VerifyReport run(const format::Header& header) {
     report_.tensors = index_.tensor_count();
+    require_readable(data_end(), source_.size() - data_end());
     check_index_pages();
     const bool has_zstd = (header.required_features & format::kFeatureZstd) != 0;
     const bool has_graph = (header.optional_features & format::kFeatureGraph) != 0;
@@ -54,8 +57,23 @@ class Verifier {
     std::uint32_t last;
   };
   static constexpr std::uint32_t kChunksAUnit = 16;
+  static constexpr std::uint64_t kWindow = std::uint64_t{1} << 20U;
 
   std::uint64_t data_end() const noexcept { return footer_.index_offset; }
+
+  // Before bytes of a mapping are touched: what cannot be read is an error then, and not a signal. By windows, since
+  // tensors may be small and the question costs a system call.
+  void require_readable(std::uint64_t offset, std::uint64_t size) {
+    if (!source_.is_mapped()) return;
+    for (std::uint64_t at = offset / kWindow; at * kWindow < offset + size; ++at) {
+      std::atomic<bool>& known = readable_[static_cast<std::size_t>(at)];
+      if (known.load(std::memory_order_relaxed)) continue;
+      const std::uint64_t begin = at * kWindow;
+      source_.mapping()->require_readable(static_cast<std::size_t>(begin),
+                                          static_cast<std::size_t>(std::min(kWindow, source_.size() - begin)));
+      known.store(true, std::memory_order_relaxed);
+    }
+  }
 
   void add(const Error& error) {
     if (!error.details().object.empty()) damaged_.insert(error.details().object);
@@ -80,6 +98,7 @@ class Verifier {
   }
 
   void check_gap(const format::Structure::Range& gap) {
+    require_readable(gap.offset, gap.size);
     std::vector<std::byte> scratch;
     const auto bytes = source_.bytes(gap.offset, static_cast<std::size_t>(gap.size), scratch);
     const auto wrong = std::ranges::find_if(bytes, [](std::byte byte) { return byte != std::byte{}; });
@@ -125,7 +144,11 @@ class Verifier {
     });
     // Each chunk on its own, so that one that is damaged does not hide the next.
     for (std::uint32_t chunk = unit.first; reader && chunk < unit.last; ++chunk) {
-      attempt([&] { checked += reader->verify(chunk, scratch); });
+      attempt([&] {
+        const TensorReader::Piece at = reader->piece(chunk);
+        require_readable(at.offset, at.stored);
+        checked += reader->verify(chunk, scratch);
+      });
     }
     const std::scoped_lock lock{mutex_};
     done_ += checked;
@@ -148,6 +171,8 @@ class Verifier {
   const format::IndexView& index_;
   const format::Footer& footer_;
   const VerifyOptions& options_;
+  std::vector<std::atomic<bool>> readable_ =  // windows of a mapping
+      std::vector<std::atomic<bool>>(static_cast<std::size_t>(source_.size() / kWindow) + 1);
   std::uint64_t unclaimed_ = data_end();  // bytes of the file that no blob was found to take
   std::mutex mutex_;                      // for what follows
   VerifyReport report_;

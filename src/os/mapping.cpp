@@ -2,6 +2,8 @@
 
 #include "os/system_error.hpp"
 
+#include <ckpt/error.hpp>
+
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -32,6 +34,20 @@ void Mapping::prefetch(std::size_t offset, std::size_t size) const noexcept {
   unsigned char state = 0;
   if (::mincore(data_ + at, 1, &state) == 0 && (state & 1U) != 0) return;
   for (; at < end; at += kHintBytes) ::madvise(data_ + at, std::min(kHintBytes, end - at), MADV_WILLNEED);
+}
+
+void Mapping::require_readable(std::size_t offset, std::size_t size) const {
+  static const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const std::size_t at = offset / page * page;
+  if (::madvise(data_ + at, offset + size - at, MADV_POPULATE_READ) == 0) return;
+  // Any other error says that the system cannot tell.
+  if (errno != EFAULT && errno != EHWPOISON) return;
+  throw Error{ErrorCode::io,
+              {.problem = "a part of the mapped file cannot be read",
+               .offset = at,
+               .advice = "it was truncated after it was opened, or the device fails: look at the kernel's log, and use "
+                         "another checkpoint",
+               .system_error = errno}};
 }
 
 Mapping::~Mapping() { ::munmap(data_, size_); }

@@ -56,6 +56,14 @@ bool is_change_of_names(Call call) {
 
 bool ends_something(Call call) { return call == Call::close || call == Call::closedir || call == Call::munmap; }
 
+template <typename Real>
+[[noreturn]] void end_process(Effect effect, std::size_t size, Real&& real) {
+  if (effect == Effect::kill_half) real(size / 2);
+  if (effect == Effect::kill_after) real(size);
+  ::raise(SIGKILL);
+  std::abort();
+}
+
 // The fault that strikes this call, or nothing.
 const Fault* strike(Call call) {
   for (std::size_t i = 0; i < armed.size(); ++i) {
@@ -88,6 +96,9 @@ std::int64_t pass(Event event, void* site, Real&& real) {
   ++count;
   const Fault* fault = strike(event.call);
   event.struck = fault != nullptr;
+  if (event.struck && fault->effect >= Effect::kill) {
+    end_process(fault->effect, static_cast<std::size_t>(event.size), real);
+  }
   errno = 0;
   if (fault == nullptr) {
     event.result = event.call == Call::fsync ? 0 : real(static_cast<std::size_t>(event.size));
@@ -132,8 +143,17 @@ std::string_view to_string(Call call) {
 }
 
 bool can_strike(Effect effect, Call call) {
-  if (effect == Effect::fail) return call != Call::getpid;
-  return effect == Effect::fail_after ? is_change_of_names(call) : is_transfer(call);
+  switch (effect) {
+    case Effect::fail:
+      return call != Call::getpid;
+    case Effect::fail_after:
+      return is_change_of_names(call);
+    case Effect::kill:
+    case Effect::kill_after:
+      return true;
+    default:
+      return is_transfer(call);
+  }
 }
 
 Guard::Guard(std::vector<Fault> faults, bool record) {

@@ -1,4 +1,4 @@
-// The door: every system call that src/os makes, counted, recorded, and made to fail.
+// The door: every system call that src/os makes, counted, recorded, and made to fail or to be the last.
 //
 // The linker leads the calls of a test program here (`--wrap`, see meson.build), so the library is what everybody else
 // links. Without a Guard the door only keeps the number of mappings.
@@ -36,6 +36,9 @@ enum class Effect : std::uint8_t {
   none,        ///< a transfer moves nothing
   one,         ///< ... one byte
   half,        ///< ... half of what was asked for
+  kill,        ///< the process ends, as by SIGKILL; nothing was done
+  kill_half,   ///< ... after half of a transfer
+  kill_after,  ///< ... when it was done, before it returns
 };
 
 enum class Scope : std::uint8_t {

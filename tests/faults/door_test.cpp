@@ -5,6 +5,7 @@
 #include "os/replacement_file.hpp"
 
 #include <catch2/catch.hpp>
+#include <support/child.hpp>
 #include <support/errors.hpp>
 #include <support/files.hpp>
 #include <support/temp_dir.hpp>
@@ -83,6 +84,21 @@ TEST_CASE("short transfers move as much as they say") {
   }
   const door::Guard guard{{{.effect = Effect::none, .times = door::kForEver, .kind = Call::getrandom}}};
   CKPT_CHECK_CODE(ErrorCode::io, save(dir));
+}
+
+TEST_CASE("a process is killed before, in the middle of, or after a call") {
+  for (const auto& [effect, moved] : {std::pair{Effect::kill, 0U}, {Effect::kill_half, 2U}, {Effect::kill_after, 5U}}) {
+    const TempDir dir;
+    const ChildResult result = run_child([&, effect = effect]() -> std::string {
+      const door::Guard guard{{{.effect = effect, .kind = Call::pwrite}}};
+      save(dir);
+      return "";
+    });
+    CHECK(result.signal == SIGKILL);
+    const auto names = names_in(dir.path());
+    REQUIRE(names.size() == 1);
+    CHECK(std::filesystem::file_size(dir / names[0]) == moved);
+  }
 }
 
 TEST_CASE("a second fault counts from the first on") {

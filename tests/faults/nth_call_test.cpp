@@ -38,34 +38,6 @@ namespace {
 //   inotify_*, poll           what is not told is looked for
 using Survived = std::set<std::string>;
 
-double scalar_in(const fs::path& path) {
-  const TensorView view = Reader::open(path, {.verify = Verify::full}).tensor("v");
-  return view.as<double>()[0];
-}
-
-struct Plan {
-  WriterOptions options = {};
-  std::size_t bytes = 3000;
-  bool at_once = false;  // not in small pieces
-  bool replaces = true;
-};
-
-void write(const fs::path& path, const Plan& plan, std::uint64_t seed) {
-  WriterOptions options = plan.options;
-  options.uuid.emplace();
-  options.uuid->fill(static_cast<std::byte>(seed));
-  options.created_ns = static_cast<std::int64_t>(seed);
-  Writer writer{path, options};
-  writer.add("a", DType::u8, {100}, random_bytes(100, seed));
-  const Bytes data = random_bytes(plan.at_once ? plan.bytes : 4096, seed + 1);
-  writer.begin("b", DType::u8, {static_cast<std::int64_t>(plan.bytes)});
-  for (std::size_t done = 0; done < plan.bytes; done += data.size()) {
-    writer.append(std::span{data}.first(std::min(data.size(), plan.bytes - done)));
-  }
-  writer.end();
-  writer.commit();
-}
-
 // One Writer from its beginning to its commit.
 class Save : public Operation {
  public:
@@ -153,18 +125,6 @@ auto opening(ReadMode mode, Verify verify) {
   return
       [=](const fs::path& dir) { return std::make_unique<Open>(dir, ReaderOptions{.mode = mode, .verify = verify}); };
 }
-
-// A program with a manager, from its start to its end.
-struct Program {
-  explicit Program(const fs::path& dir, int keep = 2) : manager{checkpoint, dir, {.max_to_keep = keep}} {}
-  double restore() {
-    manager.restore_or_initialize();
-    return value;
-  }
-  Variable<double> value{0};
-  Checkpoint checkpoint{{"v", value}};
-  CheckpointManager manager;
-};
 
 // Starts, restores, and saves what rotates out an old checkpoint.
 class Manage : public Operation {
@@ -300,15 +260,6 @@ class Async : public Operation {
   Checkpoint checkpoint_{{"v", value_}};
 };
 
-struct QuietLog {
-  QuietLog() {
-    set_log_callback([](LogLevel, std::string_view) {});
-  }
-  ~QuietLog() { set_log_callback({}); }
-  QuietLog(const QuietLog&) = delete;
-  QuietLog& operator=(const QuietLog&) = delete;
-};
-
 // A large file is slow to write: fewer kinds of faults, at every call all the same.
 std::vector<Fault> few_faults() {
   return {{Effect::fail, EIO},    {Effect::fail, ENOSPC, 1, door::kForEver},
@@ -371,10 +322,28 @@ TEST_CASE("the Nth call of a save fails") {
 
 TEST_CASE("the Nth call of opening, verifying and binding fails") {
   CHECK(strike_all("open, mapped", opening(ReadMode::mmap, Verify::lazy)).survived ==
-        Survived{"close", "mincore", "munmap"});
+        Survived{"close", "madvise", "mincore", "munmap"});
   CHECK(strike_all("open, read", opening(ReadMode::read, Verify::full)).survived == Survived{"close"});
   CHECK(strike_all("open, automatic", opening(ReadMode::automatic, Verify::none)).survived ==
-        Survived{"close", "mincore", "munmap", "fstatfs"});
+        Survived{"close", "madvise", "mincore", "munmap", "fstatfs"});
+}
+
+// EFAULT: the mapping has bytes whose touch would be a signal.
+TEST_CASE("verifying a mapped file of which a part cannot be read is an error") {
+  const TempDir dir{memory_dir()};
+  write(dir / "a.ckpt", {.bytes = 3U << 20U}, 1);
+  const Reader reader = Reader::open(dir / "a.ckpt", {.mode = ReadMode::mmap});
+  int errors = 0;
+  for (Fault fault{.error = EFAULT, .kind = Call::madvise};; ++fault.nth) {
+    const door::Guard guard{{fault}};
+    const auto error = error_of([&] { static_cast<void>(reader.verify({.threads = 1})); });
+    if (door::fired(0) == 0) break;
+    ++errors;
+    REQUIRE(error);
+    CHECK(error->code() == ErrorCode::io);
+    CHECK(error->details().file == dir / "a.ckpt");
+  }
+  CHECK(errors == 4);
 }
 
 TEST_CASE("the Nth call of a manager fails") {

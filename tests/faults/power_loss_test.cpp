@@ -179,15 +179,6 @@ class Recovery {
   std::unordered_map<std::uint64_t, double> known_;
 };
 
-struct QuietLog {
-  QuietLog() {
-    set_log_callback([](LogLevel, std::string_view) {});
-  }
-  ~QuietLog() { set_log_callback({}); }
-  QuietLog(const QuietLog&) = delete;
-  QuietLog& operator=(const QuietLog&) = delete;
-};
-
 // A program that saves some times, with two checkpoints kept.
 void lose_power_in_a_run(const std::string& name, const fs::path& root, const fs::path& directory, bool entry_is_lost) {
   const QuietLog quiet;

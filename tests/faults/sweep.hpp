@@ -2,6 +2,7 @@
 #pragma once
 
 #include "door.hpp"
+#include "world.hpp"
 
 #include <ckpt/error.hpp>
 
@@ -24,11 +25,6 @@
 #include <vector>
 
 namespace ckpt::test {
-
-/// In memory where there is such a place: thousands of saves would wear a disk for nothing.
-inline std::filesystem::path memory_dir() {
-  return ::access("/dev/shm", W_OK) == 0 ? "/dev/shm" : std::filesystem::temp_directory_path();
-}
 
 /// What an operation came to under faults.
 struct Struck {

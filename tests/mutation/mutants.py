@@ -36,6 +36,9 @@ MUTANTS = [
     ("an interrupted read is an error", "src/os/file.cpp", '      if (errno == EINTR) continue;\n      throw_system_error(errno, "cannot read"', '      throw_system_error(errno, "cannot read"', ["calls"]),
     ("what cannot be looked for is gone", DIRECTORY, "if (errno == ENOENT) return std::nullopt;", "return std::nullopt;", ["calls"]),
     ("the descriptor of a list leaks", DIRECTORY, "{::fdopendir(again.get()), ::closedir}", "{::fdopendir(again.get()), [](DIR*) { return 0; }}", ["calls"]),
+    ("a signal for what cannot be read", "src/os/mapping.cpp", "if (errno != EFAULT && errno != EHWPOISON) return;", "return;", ["calls"]),
+    ("the index is touched unasked", "src/io/verifier.cpp", "    require_readable(data_end(), source_.size() - data_end());\n", "", ["io"]),
+    ("chunks are touched unasked", "src/io/verifier.cpp", "        require_readable(at.offset, at.stored);\n", "", ["calls"]),
     # Bounds and checks of src/format and src/io.
     ("a short file is let pass", "src/io/source.cpp", "if (size_ < format::kHeaderBytes + format::kFooterBytes)", "if (false)", READ),
     ("a sum of a chunk is let pass", "src/io/tensor_reader.cpp", "if (actual == expected) return;", "if (actual == expected || true) return;", READ),
