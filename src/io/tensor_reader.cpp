@@ -29,11 +29,13 @@ TensorReader::TensorReader(const Source& source, const format::IndexView& index,
   if (record_.codec == format::Codec::zstd) place_frames();
 }
 
-void TensorReader::corrupt(std::string problem, std::uint64_t offset) const {
+void TensorReader::corrupt(std::string problem, std::uint64_t offset, std::string expected, std::string found) const {
   throw Error{ErrorCode::corrupt,
               {.problem = std::move(problem),
                .offset = offset,
                .object = std::string{record_.path},
+               .expected = std::move(expected),
+               .found = std::move(found),
                .advice = "the file is damaged: use another checkpoint"}};
 }
 
@@ -49,13 +51,22 @@ void TensorReader::place_frames() {
     const std::uint64_t size = index_.frame_size(record_.first_frame + chunk);
     const std::uint64_t content = content_of(chunk);
     if (size * kMostExpansion < content || size > content + codec::kMostChunkOverhead) {
-      corrupt("chunk " + std::to_string(chunk + 1) + " has an impossible size", record_.blob_offset);
+      corrupt("chunk " + std::to_string(chunk + 1) + " has an impossible size", record_.blob_offset,
+              std::to_string(base::divide_up(content, kMostExpansion)) + " to " +
+                  std::to_string(content + codec::kMostChunkOverhead) + " bytes",
+              std::to_string(size));
     }
-    if (size > record_.blob_size - used) corrupt("the chunks are longer than the blob", record_.blob_offset);
+    if (size > record_.blob_size - used) {
+      corrupt("the chunks are longer than the blob", record_.blob_offset, std::to_string(record_.blob_size) + " bytes",
+              "more");
+    }
     frames_.push_back(record_.blob_offset + used);
     used += size;
   }
-  if (used != record_.blob_size) corrupt("the chunks do not fill the blob", record_.blob_offset);
+  if (used != record_.blob_size) {
+    corrupt("the chunks do not fill the blob", record_.blob_offset, std::to_string(record_.blob_size) + " bytes",
+            std::to_string(used));
+  }
 }
 
 TensorReader::Piece TensorReader::piece(std::uint32_t chunk) const {

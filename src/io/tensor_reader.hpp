@@ -48,7 +48,8 @@ class TensorReader {
   void place_frames();
   std::uint32_t content_of(std::uint32_t chunk) const noexcept;
   std::uint32_t chunk_size() const noexcept { return index_.geometry().chunk_size; }
-  [[noreturn]] void corrupt(std::string problem, std::uint64_t offset) const;
+  [[noreturn]] void corrupt(std::string problem, std::uint64_t offset, std::string expected = {},
+                            std::string found = {}) const;
 
   const Source& source_;
   const format::IndexView& index_;
