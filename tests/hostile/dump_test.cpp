@@ -4,6 +4,7 @@
 #include "case.hpp"
 
 #include <catch2/catch.hpp>
+#include <support/sample.hpp>
 #include <support/temp_dir.hpp>
 
 #include <algorithm>
@@ -108,5 +109,21 @@ TEST_CASE("ckptdump ls and tree keep their heads on each hostile file") {
       CHECK(is_harmless(result.out));
       CHECK(is_harmless(result.err));
     }
+  }
+}
+
+TEST_CASE("metadata that is nested deeper than any stack is shown") {
+  const TempDir dir;
+  const std::string file = (dir / "deep.ckpt").string();
+  {
+    ckpt::Writer writer{file, sample_options()};
+    writer.set_metadata("balanced", ckpt::Json{std::string(1U << 20U, '[') + std::string(1U << 20U, ']')});
+    writer.set_metadata("cut off", ckpt::Json{std::string(1U << 20U, '[')});
+    writer.commit();
+  }
+  for (const char* option : {"--json", "-v"}) {
+    const ToolResult result = run_tool({"info", option, file});
+    INFO(option << ": " << result.err);
+    CHECK(result.status == 0);
   }
 }
