@@ -205,6 +205,7 @@ void refuse_end(std::span<const std::byte> tail, std::uint64_t file_size, const 
                .advice = "it was cut off or never finished: use another checkpoint"}};
 }
 
+// No wrap: decode_footer() found that this and more ends with the file.
 std::uint64_t sums_offset(const Footer& footer) noexcept { return footer.index_offset + footer.index_size; }
 
 }  // namespace ckpt::format

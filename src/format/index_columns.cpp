@@ -48,8 +48,11 @@ class Root {
               '"' + std::string{fb::IndexIdentifier()} + '"', '"' + base::escape(found) + '"');
     }
     table_ = root;
-    const std::uint64_t vtable_distance = static_cast<std::uint64_t>(std::int64_t{number<soffset_t>(table_)});
-    vtable_ = table_ - vtable_distance;  // wraps when that lies before the index, and then lies behind it
+    // No wrap: both have 32 bits.
+    const std::int64_t vtable = std::int64_t{root} - number<soffset_t>(table_);
+    if (vtable < 0)
+      corrupt("the vtable lies before the index", index_offset_ + table_, within(), std::to_string(vtable));
+    vtable_ = static_cast<std::uint64_t>(vtable);  // No wrap: here and in what follows, it lies in the index
     const std::uint64_t vtable_size = number<voffset_t>(vtable_);
     const std::uint64_t table_size = number<voffset_t>(vtable_ + sizeof(voffset_t));
     if (vtable_size < 2 * sizeof(voffset_t) || vtable_size % sizeof(voffset_t) != 0) {
@@ -78,6 +81,7 @@ class Root {
   std::uint64_t vector(voffset_t entry) const {
     const std::size_t at = field(entry, sizeof(uoffset_t));
     if (at == 0) return 0;
+    // No wrap: each has at most 32 bits.
     const std::uint64_t vector = table_ + at + load<uoffset_t>(table_bytes_, at);
     if (vector % sizeof(uoffset_t) != 0 || !base::in_range(vector, sizeof(uoffset_t), index_.size())) {
       corrupt("a column lies outside of the index", index_offset_ + table_ + at, within(),

@@ -113,7 +113,7 @@ ObjectGraph IndexView::graph() const {
               "from " + std::to_string(next_edge) + " on, within " + std::to_string(edges_.size()),
               std::to_string(raw.edge_count()) + " from " + std::to_string(raw.first_edge()) + " on");
     }
-    next_edge += raw.edge_count();
+    next_edge += raw.edge_count();  // No wrap: it stays within the edges
     ObjectGraph::Node& node = result.nodes[i];
     if (raw.tensor() != kNone) {
       if (raw.tensor() >= tensors_.size()) {
@@ -129,7 +129,7 @@ ObjectGraph IndexView::graph() const {
     }
     for (const fb::Edge& edge : edges_.subspan(raw.first_edge(), raw.edge_count())) {
       const std::string_view name = name_of(edge.name_offset(), edge.name_size(), &edge);
-      total_text += name.size();
+      total_text += name.size();  // No wrap: stopped where it exceeds the text
       require_own_text(total_text, &edge);
       if (edge.node() >= nodes_.size()) {
         corrupt("an edge to no node", &edge, name, less_than(nodes_.size()), std::to_string(edge.node()));
@@ -158,7 +158,7 @@ void IndexView::add_slots(ObjectGraph& graph, std::uint64_t total_text) const {
   std::set<std::tuple<std::uint32_t, std::uint32_t, std::string_view>> seen;
   for (const fb::Slot& raw : slots_) {
     const std::string_view name = name_of(raw.name_offset(), raw.name_size(), &raw);
-    total_text += name.size();
+    total_text += name.size();  // No wrap: stopped where it exceeds the text
     require_own_text(total_text, &raw);
     require_zero(raw.reserved(), &raw, name);
     for (const std::uint32_t node : {raw.owner(), raw.variable(), raw.node()}) {
@@ -174,8 +174,9 @@ void IndexView::add_slots(ObjectGraph& graph, std::uint64_t total_text) const {
 std::optional<std::uint32_t> IndexView::child(std::uint32_t node, std::string_view name) const {
   const fb::Node& raw = at(nodes_, node);
   if (!base::in_range(raw.first_edge(), raw.edge_count(), edges_.size())) corrupt("edges outside of their pool", &raw);
+  // No wrap: together they lie within the edges, and the search stays between them.
   std::size_t first = raw.first_edge();
-  std::size_t count = raw.edge_count();
+  std::size_t count = raw.edge_count();  // No wrap: likewise
   while (count > 0) {
     const std::size_t half = count / 2;
     const fb::Edge& edge = at(edges_, first + half);

@@ -96,7 +96,7 @@ std::string_view IndexView::path_of(const fb::Tensor& raw) const {
 }
 
 Shape IndexView::shape_of(const fb::Tensor& raw, std::string_view path) const {
-  const std::size_t rank = raw.rank();
+  const std::size_t rank = raw.rank();  // No wrap: 8 bits
   if (rank == 0) return {};
   if (rank > kMaxRank) {
     corrupt("too many dimensions", &raw, path, "at most 8 (kMaxRank)", std::to_string(rank));
@@ -104,8 +104,9 @@ Shape IndexView::shape_of(const fb::Tensor& raw, std::string_view path) const {
   if (!base::in_range(raw.dims_offset(), rank, dims_.size())) {
     corrupt("dimensions outside of their pool", &raw, path, within(dims_.size()), range_text(raw.dims_offset(), rank));
   }
-  const std::byte* first =
-      pages_.get(place_of(dims_) + raw.dims_offset() * sizeof(std::int64_t), rank * sizeof(std::int64_t));
+  // No wrap: the dimensions lie within their pool.
+  const std::uint64_t place = place_of(dims_) + raw.dims_offset() * sizeof(std::int64_t);
+  const std::byte* first = pages_.get(place, rank * sizeof(std::int64_t));
   const std::span dims{reinterpret_cast<const std::int64_t*>(first), rank};
   if (const char* problem = base::why_not_dims(dims)) corrupt(problem, &raw, path, "a shape", dims_text(dims));
   return Shape{dims};

@@ -86,7 +86,7 @@ class StructureCheck {
           index_.corrupt("paths do not follow each other", &raw, record.path, std::to_string(*expected),
                          std::to_string(raw.path_offset()));
         }
-        path_end = std::uint64_t{raw.path_offset()} + raw.path_size();
+        path_end = std::uint64_t{raw.path_offset()} + raw.path_size();  // No wrap: 32 bits each
         if (record.alias_of == kNone) add_owner(i, record);
       });
       if (result_.problems.size() >= kMostProblems) return;
@@ -167,7 +167,7 @@ class StructureCheck {
     std::uint64_t end = 0;
     for (const Use& use : uses) {
       if (use.count > 0 && use.first != end) return false;
-      end += use.count;
+      end += use.count;  // No wrap: so many entries there are
     }
     return end == size;
   }
@@ -197,7 +197,7 @@ class StructureCheck {
       } else if (all_known) {
         check_gap(end, blob.offset, blob.alignment);
       }
-      end = std::max(end, blob.offset + blob.size);
+      end = std::max(end, blob.offset + blob.size);  // No wrap: blobs lie within the file
     }
     if (!all_known) return;
     check_gap(end, end_of_blobs_, kIndexAlignment);

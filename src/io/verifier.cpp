@@ -41,6 +41,7 @@ class Verifier {
       return std::pair{error.details().offset.value_or(0), std::string_view{error.what()}};
     });
     report_.damaged_tensors = damaged_.size();
+    // No wrap: the index lies within the file.
     report_.bytes = done_ + footer_.file_size - data_end();
     return std::move(report_);
   }
@@ -105,14 +106,14 @@ class Verifier {
     const format::TensorRecord record = index_.tensor(tensor);
     // Blobs that overlap were reported as such. Checked one by one, they could take any time.
     if (record.blob_size > unclaimed_) return;
-    unclaimed_ -= record.blob_size;
+    unclaimed_ -= record.blob_size;  // No wrap: it is not less
     // The place of a compressed chunk is known from those before it: one reader for all units has gone through them.
     std::shared_ptr<const TensorReader> reader;
     if (record.codec != format::Codec::stored) {
       reader = std::make_shared<const TensorReader>(source_, index_, record);
     }
     for (std::uint32_t first = 0, last = 0; first < record.chunk_count; first = last) {
-      last = first + std::min(kChunksAUnit, record.chunk_count - first);
+      last = first + std::min(kChunksAUnit, record.chunk_count - first);  // No wrap: at most the count
       units.push_back({tensor, reader, first, last});
     }
   }
