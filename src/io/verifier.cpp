@@ -35,7 +35,7 @@ class Verifier {
     if (report_.problems.empty()) {
       for (const Error& error : structure.problems) add(error);
     }
-    for (const auto& gap : structure.gaps) check_gap(gap);
+    for (const auto& gap : structure.gaps) attempt([&] { check_gap(gap); });
     check_data(structure.tensors);
     std::ranges::sort(report_.problems, {}, [](const Error& error) {
       return std::pair{error.details().offset.value_or(0), std::string_view{error.what()}};
