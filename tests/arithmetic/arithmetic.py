@@ -3,11 +3,11 @@
 
 usage: arithmetic.py ROOT
 
-In src/format and src/io, what an accessor of the schema returns is a number of a file, and so is a member of TensorRecord
-or Footer, what load() reads, and every variable that is made of one of these in the same function. +, -, * and << on
-such a number must have a base::Checked on the same level of brackets, or a comment on that line or the one before it
-that begins with "No wrap:" and says why the result fits. Exit status 0: nothing was found, 1: something (one line each),
-2: there was nothing to read.
+In src/format and src/io, what an accessor of the schema returns is a number of a file, and so is a member of
+TensorRecord or Footer, what load() reads, and every variable that is made of one of these in the same function. +, -, *
+and << on such a number must have a base::Checked on the same level of brackets, or a comment on that line, or right
+above it, that begins with "No wrap:" and says why the result fits; the same where a variable is made lets its uses
+pass. Exit status 0: nothing was found, 1: something (one line each), 2: there was nothing to read.
 
 It reads text, not types, and relies on clang-format: a binary operator has blanks around it. What passes through the
 parameters of a function it does not see.
@@ -41,7 +41,8 @@ NAME = r"[A-Za-z_]\w*"
 
 def schema_fields(text):
     """Names of the fields of all structs of a FlatBuffers schema."""
-    return {f for body in re.findall(r"^struct\s+\w+\s*\{(.*?)^\}", text, re.S | re.M) for f in re.findall(rf"^\s*({NAME})\s*:", body, re.M)}
+    bodies = re.findall(r"^struct\s+\w+\s*\{(.*?)^\}", text, re.S | re.M)
+    return {field for body in bodies for field in re.findall(rf"^\s*({NAME})\s*:", body, re.M)}
 
 
 def members(text, struct):
@@ -133,7 +134,8 @@ def derived_names(text, source, checked, is_justified_at):
         before = len(tainted) + len(checked)
         for match in definition.finditer(text):
             name, value = match.groups()
-            if re.search(r"\bChecked\b", without_brackets(value)) and not re.search(r"\.(value|get|fits|valid)\(", value):
+            is_plain = re.search(r"\.(value|get|fits|valid)\(", value)
+            if not is_plain and re.search(r"\bChecked\b", without_brackets(value)):
                 checked.add(name)
             elif mentions(value, source, tainted) and not is_no_number(value) and not is_justified_at(match.start(1)):
                 tainted.add(name)

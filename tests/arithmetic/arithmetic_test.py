@@ -38,7 +38,7 @@ RIGHT = {
     "numbers of the program": "const std::size_t half = count / 2;\nfirst += half + 1;",
     "a reason on the line": "use(record.blob_offset + used);  // No wrap: it lies in the file",
     "a reason above": "// No wrap: they lie\n// in the file.\nuse(record.blob_offset + used);",
-    "a reason at the variable": "const auto first = raw.first_edge();  // No wrap: one less than the limit\nuse(first + 1);",
+    "a reason at the variable": "const auto first = raw.first_edge();  // No wrap: below the limit\nuse(first + 1);",
     "a truth": "const bool same = raw.dtype() == other.dtype();\nuse(same + 1);",
     "a text": 'corrupt("no such dtype " + std::to_string(raw.dtype()));',
     "a comment": "use(1);  // raw.path_offset() + raw.path_size()",
