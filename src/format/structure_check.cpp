@@ -50,12 +50,13 @@ class StructureCheck {
       const bool again = std::ranges::any_of(result_.problems, [&](const Error& known) {
         return known.details().offset == error.details().offset && known.details().problem == error.details().problem;
       });
-      if (!again) result_.problems.push_back(error);
+      if (!again && result_.problems.size() < kMostProblems) result_.problems.push_back(error);
     }
   }
 
   void problem(std::string text, std::uint64_t offset, std::string expected, std::string found,
                std::string_view object = {}) {
+    if (result_.problems.size() >= kMostProblems) return;
     result_.problems.emplace_back(ErrorCode::corrupt,
                                   ErrorDetails{.problem = std::move(text),
                                                .offset = offset,

@@ -55,11 +55,13 @@ class Verifier {
     std::uint32_t last;
   };
   static constexpr std::uint32_t kChunksAUnit = 16;
+  static constexpr std::size_t kMostProblems = 10'000;  // of which each takes more memory than a record
 
   std::uint64_t data_end() const noexcept { return footer_.index_offset; }
 
   void add(const Error& error) {
     if (!error.details().object.empty()) damaged_.insert(error.details().object);
+    if (report_.problems.size() >= kMostProblems) return;
     try {
       located(path_, [&] { throw Error{error}; });
     } catch (const Error& named) {

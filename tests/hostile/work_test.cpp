@@ -177,6 +177,37 @@ TEST_CASE("a graph whose nodes all claim all edges takes no quadratic memory") {
   CHECK(peak_kib() - before < kMostKib);
 }
 
+// Each problem is an Error of some hundred bytes, and a record has 64.
+TEST_CASE("a report of very many problems takes no more memory than the file") {
+  const TempDir dir;
+  constexpr std::uint32_t kTensors = 200'000;
+  {
+    Writer writer{dir / "a.ckpt", sample_options()};
+    const std::byte zero{};
+    for (std::uint32_t i = 0; i < kTensors; ++i) writer.add("t" + std::to_string(i), DType::u8, {1}, {&zero, 1});
+    writer.commit();
+  }
+  const bool overlap = GENERATE(true, false);
+  FileImage image{dir / "a.ckpt"};
+  for (std::uint32_t i = 0; i < kTensors; ++i) {
+    if (overlap) {
+      image.set<std::uint64_t>(image.tensor(i) + at::kBlobOffset, 64);
+    } else {
+      image.set<std::uint64_t>(image.element(Column::chunk_sums, i, 8), 5);
+    }
+  }
+  image.seal_index();
+  image.store(dir / "b.ckpt");
+  const long most = kMostKib + 2 * static_cast<long>(image.index_size() >> 10U);
+  const long before = peak_kib();
+  const VerifyReport report = Reader::open(dir / "b.ckpt", {.mode = ReadMode::mmap}).verify();
+  CHECK_FALSE(report.ok());
+  CHECK(report.problems.size() <= 10'000);
+  if (!overlap) CHECK(report.damaged_tensors == kTensors);
+  INFO("the file is mapped, and counts where it was touched");
+  CHECK(peak_kib() - before <= most + static_cast<long>(image.size() >> 10U));
+}
+
 // Names may be 4096 bytes long, and there may be many of them: copies must not be more than the file.
 TEST_CASE("slots that all name the same text take no more memory than the file") {
   const TempDir dir;
