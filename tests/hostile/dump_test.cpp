@@ -3,6 +3,9 @@
 #include "../ckptdump/tool.hpp"
 #include "case.hpp"
 
+#include <ckpt/limits.hpp>
+#include <ckpt/writer.hpp>
+
 #include <catch2/catch.hpp>
 #include <support/sample.hpp>
 #include <support/temp_dir.hpp>
@@ -108,6 +111,33 @@ TEST_CASE("ckptdump ls and tree keep their heads on each hostile file") {
       CHECK((result.status == 0) == result.err.empty());
       CHECK(is_harmless(result.out));
       CHECK(is_harmless(result.err));
+    }
+  }
+}
+
+TEST_CASE("objects and paths that are nested deeper than any stack are shown") {
+  const TempDir dir;
+  const std::string file = (dir / "deep.ckpt").string();
+  constexpr std::uint32_t kNodes = 100'000;
+  {
+    ckpt::Writer writer{file, sample_options()};
+    const std::byte zero{};
+    std::string deepest = "a";
+    while (deepest.size() + 2 <= ckpt::kMaxPathBytes) deepest += "/a";
+    writer.add(deepest, ckpt::DType::u8, {}, {&zero, 1});
+    writer.add("end", ckpt::DType::u8, {}, {&zero, 1});
+    ckpt::ObjectGraph graph;
+    graph.nodes.resize(kNodes);
+    for (std::uint32_t i = 0; i + 1 < kNodes; ++i) graph.nodes[i].edges = {{"n", i + 1}, {"other", i}};
+    graph.nodes.back().tensor = "end";
+    writer.set_graph(graph);
+    writer.commit();
+  }
+  for (const char* command : {"info", "ls", "tree", "verify"}) {
+    for (const char* option : {"--json", "-v"}) {
+      const ToolResult result = run_tool({command, option, file});
+      INFO(command << ' ' << option << ": " << result.status << ' ' << result.err);
+      CHECK(result.status == 0);
     }
   }
 }
