@@ -95,9 +95,10 @@ long peak_kib() {
 void check_file(const Case& test, Variant variant, const std::filesystem::path& path) {
   for (const auto& [mode, verify] : kModes) {
     const Outcome outcome = use_everything(path, {.mode = mode, .verify = verify});
-    INFO(test.name << (variant == Variant::left ? ", sums left" : ", sums repaired") << ", mode "
-                   << static_cast<int>(mode) << ", verify " << static_cast<int>(verify) << ", " << outcome.failed
-                   << " tensors failed\nused:" << texts(outcome.used) << "\nverified:" << texts(outcome.verified));
+    INFO(test.name << " (" << test.number << ")" << (variant == Variant::left ? ", sums left" : ", sums repaired")
+                   << ", mode " << static_cast<int>(mode) << ", verify " << static_cast<int>(verify) << ", "
+                   << outcome.failed << " tensors failed\nused:" << texts(outcome.used)
+                   << "\nverified:" << texts(outcome.verified));
     for (const Error& error : outcome.used) check_message(error, path);
     for (const Error& error : outcome.verified) check_message(error, path);
     if (variant == Variant::repaired || test.seal == Seal::none) {

@@ -59,7 +59,7 @@ void look(const std::filesystem::path& directory) {
 }
 
 void check(const DirectoryCase& test) {
-  INFO(test.name);
+  INFO(test.name << " (" << test.number << ")");
   const TempDir dir;
   make_run(dir.path());
   test.patch(dir / "run");
