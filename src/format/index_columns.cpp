@@ -50,9 +50,10 @@ class Root {
     table_ = root;
     // No wrap: both have 32 bits.
     const std::int64_t vtable = std::int64_t{root} - number<soffset_t>(table_);
-    if (vtable < 0)
+    if (vtable < 0) {
       corrupt("the vtable lies before the index", index_offset_ + table_, within(), std::to_string(vtable));
-    vtable_ = static_cast<std::uint64_t>(vtable);  // No wrap: here and in what follows, it lies in the index
+    }
+    vtable_ = static_cast<std::uint64_t>(vtable);  // No wrap: 33 bits, also with what is added
     const std::uint64_t vtable_size = number<voffset_t>(vtable_);
     const std::uint64_t table_size = number<voffset_t>(vtable_ + sizeof(voffset_t));
     if (vtable_size < 2 * sizeof(voffset_t) || vtable_size % sizeof(voffset_t) != 0) {

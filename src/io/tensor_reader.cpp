@@ -52,7 +52,7 @@ std::uint32_t TensorReader::frame_size(std::uint32_t chunk) const {
 void TensorReader::place_frames() {
   std::uint64_t used = 0;  // No wrap: at most the size of the blob, which lies within the file
   for (std::uint32_t chunk = 0; chunk < record_.chunk_count; ++chunk) {
-    const std::uint64_t size = frame_size(chunk);  // No wrap: 32 bits, and factors of 15
+    const std::uint64_t size = frame_size(chunk);  // No wrap: 32 bits, and 47 when multiplied
     const std::uint64_t content = content_of(chunk);
     if (size * kMostExpansion < content || size > content + codec::kMostChunkOverhead) {
       corrupt("chunk " + std::to_string(chunk + 1) + " has an impossible size", record_.blob_offset,
