@@ -1,6 +1,7 @@
 // Each hostile file in both variants, in each mode and with each kind of verification: the same verdict everywhere, the
 // right code, a message that helps, and little memory.
 #include "case.hpp"
+#include "peak_memory.hpp"
 #include "restoring.hpp"
 
 #include <ckpt/reader.hpp>
@@ -9,7 +10,6 @@
 #include <support/errors.hpp>
 #include <support/sample.hpp>
 #include <support/temp_dir.hpp>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -86,12 +86,6 @@ void check_left(const Case& test, const Outcome& outcome) {
   }
 }
 
-long peak_kib() {
-  struct rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  return usage.ru_maxrss;
-}
-
 void check_file(const Case& test, Variant variant, const std::filesystem::path& path) {
   for (const auto& [mode, verify] : kModes) {
     const Outcome outcome = use_everything(path, {.mode = mode, .verify = verify});
@@ -138,7 +132,6 @@ TEST_CASE("names of hostile files are unique, and each patch changes something")
 
 TEST_CASE("each hostile file gets its verdict, whether sums are right or wrong, on or off") {
   constexpr unsigned kHangSeconds = 120;  // a hang ends the program: no file takes a second
-  constexpr long kMostKib = 64 * 1024;
   const TempDir dir;
   Forge forge;
   std::size_t files = 0;

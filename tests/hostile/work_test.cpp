@@ -1,5 +1,6 @@
 // What hostile files must not cost: memory for what they only promise, and time for what they claim many times.
 #include "case.hpp"
+#include "peak_memory.hpp"
 
 #include <ckpt/reader.hpp>
 #include <ckpt/writer.hpp>
@@ -8,7 +9,6 @@
 #include <support/errors.hpp>
 #include <support/sample.hpp>
 #include <support/temp_dir.hpp>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -35,14 +35,7 @@ bool store_sparse(const FileImage& image, const std::filesystem::path& path, std
   return true;
 }
 
-long peak_kib() {
-  struct rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  return usage.ru_maxrss;
-}
-
 constexpr std::uint64_t kTerabyte = 1ULL << 40U;
-constexpr long kMostKib = 64 * 1024;
 
 }  // namespace
 
