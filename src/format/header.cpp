@@ -126,7 +126,11 @@ Header decode_header(std::span<const std::byte, kHeaderBytes> bytes, Hash hash) 
   const auto mark = load<std::uint32_t>(bytes, 12);
   if (mark == __builtin_bswap32(kByteOrderMark)) {
     throw Error{ErrorCode::unsupported,
-                {.problem = "the file has the wrong endianness", .offset = 12, .expected = "little-endian numbers"}};
+                {.problem = "the file has the wrong endianness",
+                 .offset = 12,
+                 .expected = "little-endian numbers",
+                 .found = "big-endian ones",
+                 .advice = "write it again on a little-endian machine"}};
   }
   const auto sum = load<std::uint64_t>(bytes, kHeaderSum);
   const std::uint64_t actual = hash(bytes.first<kHeaderSum>(), 0);
@@ -138,7 +142,9 @@ Header decode_header(std::span<const std::byte, kHeaderBytes> bytes, Hash hash) 
                       .optional_features = load<std::uint64_t>(bytes, 24),
                       .uuid = uuid_at(bytes, 32)};
   check_version(header);
-  if (load<std::uint64_t>(bytes, 48) != 0) corrupt("reserved bytes of the header are not zero", 48);
+  if (load<std::uint64_t>(bytes, 48) != 0) {
+    corrupt("reserved bytes of the header are not zero", 48, "0", base::hex(load<std::uint64_t>(bytes, 48)));
+  }
   return header;
 }
 
@@ -162,7 +168,8 @@ Footer decode_footer(std::span<const std::byte, kFooterBytes> bytes, std::uint64
                 {.problem = "the index is too large",
                  .offset = start + 8,
                  .expected = "at most " + std::to_string(kMaxIndexBytes) + " bytes (kMaxIndexBytes)",
-                 .found = std::to_string(footer.index_size)}};
+                 .found = std::to_string(footer.index_size),
+                 .advice = kUseAnother}};
   }
   const bool aligned = footer.index_offset % kIndexAlignment == 0 && footer.index_size % 8 == 0;
   const auto end =
@@ -198,6 +205,7 @@ void refuse_end(std::span<const std::byte> tail, std::uint64_t file_size, const 
                .advice = "it was cut off or never finished: use another checkpoint"}};
 }
 
+// No wrap: decode_footer() found that this and more ends with the file.
 std::uint64_t sums_offset(const Footer& footer) noexcept { return footer.index_offset + footer.index_size; }
 
 }  // namespace ckpt::format

@@ -37,6 +37,12 @@ MetadataValue value_of(MetadataType type, std::uint64_t number, std::string_view
   return std::string{text};
 }
 
+std::string less_than(std::uint64_t limit) { return "less than " + std::to_string(limit); }
+
+std::string at_most(std::uint64_t bytes) { return "at most " + std::to_string(bytes) + " bytes"; }
+
+std::string behind(std::string_view name) { return "one behind " + base::escape(name); }
+
 }  // namespace
 
 Metadata IndexView::metadata() const {
@@ -49,27 +55,43 @@ Metadata IndexView::metadata() const {
       throw Error{ErrorCode::limit,
                   {.problem = "the metadata is too long",
                    .offset = offset_of(&raw),
-                   .expected = "at most " + std::to_string(kMaxMetadataBytes) + " bytes (kMaxMetadataBytes)"}};
+                   .expected = "at most " + std::to_string(kMaxMetadataBytes) + " bytes (kMaxMetadataBytes)",
+                   .found = std::to_string(total),
+                   .advice = "the file is damaged or was made by a faulty writer: use another checkpoint"}};
     }
     const std::string_view key = bytes_at(text_, raw.key_offset(), raw.key_size(), &raw);
-    if (base::why_not_a_key(key) != nullptr) corrupt("this is no metadata key", &raw, key);
-    if (!result.empty() && key <= result.rbegin()->first) corrupt("metadata keys are not in order", &raw, key);
-    if (raw.type() > static_cast<std::uint32_t>(MetadataType::json)) corrupt("unknown type of metadata", &raw, key);
+    if (const char* reason = base::why_not_a_key(key)) {
+      corrupt(std::string{"this is no metadata key: "} + reason, &raw, key);
+    }
+    if (!result.empty() && key <= result.rbegin()->first) {
+      corrupt("metadata keys are not in order", &raw, key, behind(result.rbegin()->first), base::escape(key));
+    }
+    if (raw.type() > static_cast<std::uint32_t>(MetadataType::json)) {
+      corrupt("unknown type of metadata", &raw, key, "0 to 4", std::to_string(raw.type()));
+    }
     const auto type = static_cast<MetadataType>(raw.type());
     const bool is_number = type == MetadataType::integer || type == MetadataType::real;
-    if (is_number && raw.value_size() != 0) corrupt("a number with text", &raw, key);
+    if (is_number && raw.value_size() != 0) {
+      corrupt("a number with text", &raw, key, "0 bytes", std::to_string(raw.value_size()));
+    }
     const std::string_view text = is_number ? std::string_view{} : bytes_at(text_, raw.value(), raw.value_size(), &raw);
     if (type != MetadataType::bytes && !base::is_utf8(text)) corrupt("metadata text is not UTF-8", &raw, key);
     result.emplace_hint(result.end(), key, value_of(type, raw.value(), text));
   }
-  if (total > text_.size()) corrupt("metadata entries share text", metadata_.data());
+  if (total > text_.size()) {
+    corrupt("metadata entries share text", metadata_.data(), {}, at_most(text_.size()), std::to_string(total));
+  }
   return result;
 }
 
 std::string_view IndexView::name_of(std::uint32_t offset, std::uint32_t size, const void* member) const {
-  if (size > kMaxPathBytes) corrupt("a name is longer than 4096 bytes (kMaxPathBytes)", member);
+  if (size > kMaxPathBytes) {
+    corrupt("a name is too long", member, {}, "at most 4096 bytes (kMaxPathBytes)", std::to_string(size));
+  }
   const std::string_view name = bytes_at(text_, offset, size, member);
-  if (base::why_not_a_name(name) != nullptr) corrupt("this is no name of an object", member, name);
+  if (const char* reason = base::why_not_a_name(name)) {
+    corrupt(std::string{"this is no name of an object: "} + reason, member, name);
+  }
   return name;
 }
 
@@ -85,33 +107,50 @@ ObjectGraph IndexView::graph() const {
   std::uint64_t total_paths = 0;
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     const fb::Node& raw = nodes_[i];
-    if (raw.reserved() != 0) corrupt("reserved bytes are not zero", &raw);
+    require_zero(raw.reserved(), &raw);
     if (raw.first_edge() != next_edge || !base::in_range(next_edge, raw.edge_count(), edges_.size())) {
-      corrupt("the edges of a node do not follow those of the one before", &raw);
+      corrupt("the edges of a node do not follow those of the one before", &raw, {},
+              "from " + std::to_string(next_edge) + " on, within " + std::to_string(edges_.size()),
+              std::to_string(raw.edge_count()) + " from " + std::to_string(raw.first_edge()) + " on");
     }
-    next_edge += raw.edge_count();
+    next_edge += raw.edge_count();  // No wrap: it stays within the edges
     ObjectGraph::Node& node = result.nodes[i];
     if (raw.tensor() != kNone) {
-      if (raw.tensor() >= tensors_.size()) corrupt("a node with no such tensor", &raw);
-      if (used[raw.tensor()]) corrupt("two nodes with one tensor", &raw);
+      if (raw.tensor() >= tensors_.size()) {
+        corrupt("a node with no such tensor", &raw, {}, less_than(tensors_.size()), std::to_string(raw.tensor()));
+      }
+      if (used[raw.tensor()]) corrupt("two nodes with one tensor", &raw, path(raw.tensor()));
       used[raw.tensor()] = true;
       node.tensor = std::string{path(raw.tensor())};
       total_paths += node.tensor->size();
-      if (total_paths > paths_.size()) corrupt("paths share bytes", &raw);
+      if (total_paths > paths_.size()) {
+        corrupt("paths share bytes", &raw, {}, at_most(paths_.size()), std::to_string(total_paths));
+      }
     }
     for (const fb::Edge& edge : edges_.subspan(raw.first_edge(), raw.edge_count())) {
       const std::string_view name = name_of(edge.name_offset(), edge.name_size(), &edge);
-      total_text += name.size();
-      if (total_text > text_.size()) corrupt("names share text", &edge);
-      if (edge.node() >= nodes_.size()) corrupt("an edge to no node", &edge, name);
-      if (edge.reserved() != 0) corrupt("reserved bytes are not zero", &edge, name);
-      if (!node.edges.empty() && name <= node.edges.back().name) corrupt("edges are not in order", &edge, name);
+      total_text += name.size();  // No wrap: stopped where it exceeds the text
+      require_own_text(total_text, &edge);
+      if (edge.node() >= nodes_.size()) {
+        corrupt("an edge to no node", &edge, name, less_than(nodes_.size()), std::to_string(edge.node()));
+      }
+      require_zero(edge.reserved(), &edge, name);
+      if (!node.edges.empty() && name <= node.edges.back().name) {
+        corrupt("edges are not in order", &edge, name, behind(node.edges.back().name), base::escape(name));
+      }
       node.edges.push_back({std::string{name}, edge.node()});
     }
   }
-  if (next_edge != edges_.size()) corrupt("edges of no node", edges_.data());
+  if (next_edge != edges_.size()) {
+    corrupt("edges of no node", edges_.data(), {}, std::to_string(next_edge), std::to_string(edges_.size()));
+  }
   add_slots(result, total_text);
   return result;
+}
+
+void IndexView::require_own_text(std::uint64_t total, const void* member) const {
+  if (total <= text_.size()) return;
+  corrupt("names share text", member, {}, at_most(text_.size()), std::to_string(total));
 }
 
 void IndexView::add_slots(ObjectGraph& graph, std::uint64_t total_text) const {
@@ -119,12 +158,14 @@ void IndexView::add_slots(ObjectGraph& graph, std::uint64_t total_text) const {
   std::set<std::tuple<std::uint32_t, std::uint32_t, std::string_view>> seen;
   for (const fb::Slot& raw : slots_) {
     const std::string_view name = name_of(raw.name_offset(), raw.name_size(), &raw);
-    total_text += name.size();
-    if (total_text > text_.size()) corrupt("names share text", &raw);
-    if (raw.reserved() != 0) corrupt("reserved bytes are not zero", &raw, name);
-    const std::size_t count = nodes_.size();
-    if (raw.owner() >= count || raw.variable() >= count || raw.node() >= count)
-      corrupt("a slot of no node", &raw, name);
+    total_text += name.size();  // No wrap: stopped where it exceeds the text
+    require_own_text(total_text, &raw);
+    require_zero(raw.reserved(), &raw, name);
+    for (const std::uint32_t node : {raw.owner(), raw.variable(), raw.node()}) {
+      if (node >= nodes_.size()) {
+        corrupt("a slot of no node", &raw, name, less_than(nodes_.size()), std::to_string(node));
+      }
+    }
     if (!seen.emplace(raw.owner(), raw.variable(), name).second) corrupt("a slot twice", &raw, name);
     graph.slots.push_back({raw.owner(), raw.variable(), std::string{name}, raw.node()});
   }
@@ -133,8 +174,9 @@ void IndexView::add_slots(ObjectGraph& graph, std::uint64_t total_text) const {
 std::optional<std::uint32_t> IndexView::child(std::uint32_t node, std::string_view name) const {
   const fb::Node& raw = at(nodes_, node);
   if (!base::in_range(raw.first_edge(), raw.edge_count(), edges_.size())) corrupt("edges outside of their pool", &raw);
+  // No wrap: together they lie within the edges, and the search stays between them.
   std::size_t first = raw.first_edge();
-  std::size_t count = raw.edge_count();
+  std::size_t count = raw.edge_count();  // No wrap: likewise
   while (count > 0) {
     const std::size_t half = count / 2;
     const fb::Edge& edge = at(edges_, first + half);

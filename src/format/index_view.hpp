@@ -16,6 +16,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace ckpt::format {
@@ -75,7 +76,10 @@ class IndexView {
   std::string_view bytes_at(std::span<const std::uint8_t> pool, std::uint64_t offset, std::uint64_t size,
                             const void* member) const;
   std::uint64_t offset_of(const void* member) const noexcept;
-  [[noreturn]] void corrupt(const char* problem, const void* member, std::string_view object = {}) const;
+  [[noreturn]] void corrupt(std::string_view problem, const void* member, std::string_view object = {},
+                            std::string expected = {}, std::string found = {}) const;
+  // The same for a reserved field: it is zero.
+  void require_zero(std::uint32_t reserved, const void* member, std::string_view object = {}) const;
   std::string_view path_of(const fb::Tensor& raw) const;
   Shape shape_of(const fb::Tensor& raw, std::string_view path) const;
   void check_sizes(const TensorRecord& record, const fb::Tensor& raw) const;
@@ -83,6 +87,7 @@ class IndexView {
   void check_owner(const TensorRecord& record, const fb::Tensor& raw) const;
   std::optional<std::uint32_t> child(std::uint32_t node, std::string_view name) const;
   std::string_view name_of(std::uint32_t offset, std::uint32_t size, const void* member) const;
+  void require_own_text(std::uint64_t total, const void* member) const;
   void add_slots(ObjectGraph& graph, std::uint64_t total_text) const;
   // Where in the index the column begins.
   template <typename T>

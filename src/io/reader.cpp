@@ -58,6 +58,7 @@ Reader::Impl::Impl(const std::filesystem::path& path, const ReaderOptions& optio
   if (!format::is_footer(source_.footer())) refuse_end();
   footer_ = format::decode_footer(source_.footer(), size, header_, codec::xxh3);
   const auto index_size = static_cast<std::size_t>(footer_.index_size);
+  // No wrap: decode_footer() found the index within the file.
   const auto both = static_cast<std::size_t>(size - format::kFooterBytes - footer_.index_offset);
   const auto bytes = source_.bytes(footer_.index_offset, both, index_copy_);
   index_.emplace(bytes.first(index_size), bytes.subspan(index_size), header_, footer_, codec::xxh3,
@@ -100,6 +101,7 @@ FileInfo Reader::file() const noexcept {
           .file_size = footer.file_size,
           .index_offset = footer.index_offset,
           .index_size = footer.index_size,
+          // No wrap: they lie between index and footer.
           .sums_size = footer.file_size - format::kFooterBytes - format::sums_offset(footer),
           .chunk_bytes = geometry.chunk_size,
           .small_alignment = geometry.small_alignment,

@@ -46,6 +46,7 @@ std::vector<std::string> TensorView::strings() const {
   for (std::size_t i = 1; i <= count; ++i) {
     const auto end = format::load<std::uint64_t>(bytes_, i * kOffsetBytes);
     if (end < begin || end > text.size()) bad_offsets();
+    // No wrap: the end is not before the beginning.
     const auto element = text.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
     result.emplace_back(reinterpret_cast<const char*>(element.data()), element.size());
     begin = end;

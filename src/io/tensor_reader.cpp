@@ -29,44 +29,61 @@ TensorReader::TensorReader(const Source& source, const format::IndexView& index,
   if (record_.codec == format::Codec::zstd) place_frames();
 }
 
-void TensorReader::corrupt(std::string problem, std::uint64_t offset) const {
+void TensorReader::corrupt(std::string problem, std::uint64_t offset, std::string expected, std::string found) const {
   throw Error{ErrorCode::corrupt,
               {.problem = std::move(problem),
                .offset = offset,
                .object = std::string{record_.path},
+               .expected = std::move(expected),
+               .found = std::move(found),
                .advice = "the file is damaged: use another checkpoint"}};
 }
 
 std::uint32_t TensorReader::content_of(std::uint32_t chunk) const noexcept {
   const std::uint64_t start = std::uint64_t{chunk} * chunk_size();
+  // No wrap: there are as many chunks as the size of the data gives.
   return static_cast<std::uint32_t>(std::min<std::uint64_t>(chunk_size(), record_.data_size - start));
 }
 
-// The blob lies within the file, so sums of sizes that stay within the blob do not wrap.
+std::uint32_t TensorReader::frame_size(std::uint32_t chunk) const {
+  return index_.frame_size(record_.first_frame + chunk);  // No wrap: the record's frames lie within their pool
+}
+
 void TensorReader::place_frames() {
-  std::uint64_t used = 0;
+  std::uint64_t used = 0;  // No wrap: at most the size of the blob, which lies within the file
   for (std::uint32_t chunk = 0; chunk < record_.chunk_count; ++chunk) {
-    const std::uint64_t size = index_.frame_size(record_.first_frame + chunk);
+    const std::uint64_t size = frame_size(chunk);  // No wrap: 32 bits, and 47 when multiplied
     const std::uint64_t content = content_of(chunk);
     if (size * kMostExpansion < content || size > content + codec::kMostChunkOverhead) {
-      corrupt("chunk " + std::to_string(chunk + 1) + " has an impossible size", record_.blob_offset);
+      corrupt("chunk " + std::to_string(chunk + 1) + " has an impossible size", record_.blob_offset,
+              std::to_string(base::divide_up(content, kMostExpansion)) + " to " +
+                  std::to_string(content + codec::kMostChunkOverhead) + " bytes",
+              std::to_string(size));
     }
-    if (size > record_.blob_size - used) corrupt("the chunks are longer than the blob", record_.blob_offset);
-    frames_.push_back(record_.blob_offset + used);
+    if (size > record_.blob_size - used) {  // No wrap: see above
+      corrupt("the chunks are longer than the blob", record_.blob_offset, std::to_string(record_.blob_size) + " bytes",
+              "more");
+    }
+    frames_.push_back(record_.blob_offset + used);  // No wrap: see above
     used += size;
   }
-  if (used != record_.blob_size) corrupt("the chunks do not fill the blob", record_.blob_offset);
+  if (used != record_.blob_size) {
+    corrupt("the chunks do not fill the blob", record_.blob_offset, std::to_string(record_.blob_size) + " bytes",
+            std::to_string(used));
+  }
 }
 
 TensorReader::Piece TensorReader::piece(std::uint32_t chunk) const {
   const std::uint32_t content = content_of(chunk);
   if (record_.codec == format::Codec::stored) {
+    // No wrap: the chunk lies within the blob.
     return {record_.blob_offset + std::uint64_t{chunk} * chunk_size(), content, content};
   }
-  return {frames_[chunk], index_.frame_size(record_.first_frame + chunk), content};
+  return {frames_[chunk], frame_size(chunk), content};
 }
 
 void TensorReader::check_sum(std::uint32_t chunk, const Piece& piece, std::span<const std::byte> stored) const {
+  // No wrap: the record's sums lie within their pool.
   const std::uint64_t expected = index_.chunk_sum(record_.first_chunk + chunk);
   const std::uint64_t actual = codec::xxh3(stored, identity_ + chunk);
   if (actual == expected) return;

@@ -49,8 +49,10 @@ class TensorReader {
   void check_frame(std::uint32_t chunk, const Piece& piece, const char* problem) const;
   void place_frames();
   std::uint32_t content_of(std::uint32_t chunk) const noexcept;
+  std::uint32_t frame_size(std::uint32_t chunk) const;
   std::uint32_t chunk_size() const noexcept { return index_.geometry().chunk_size; }
-  [[noreturn]] void corrupt(std::string problem, std::uint64_t offset) const;
+  [[noreturn]] void corrupt(std::string problem, std::uint64_t offset, std::string expected = {},
+                            std::string found = {}) const;
 
   const Source& source_;
   const format::IndexView& index_;

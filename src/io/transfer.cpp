@@ -1,5 +1,6 @@
 #include "io/transfer.hpp"
 
+#include "base/checked.hpp"
 #include "base/parallel.hpp"
 #include "io/tensor_reader.hpp"
 
@@ -32,7 +33,8 @@ class Run {
     for (std::uint32_t i = 0; i < transfers.size(); ++i) {
       const format::TensorRecord& record = transfers[i].record;
       readers_.emplace_back(source, index, record);
-      bytes_ += record.data_size;
+      // Aliases of one tensor can promise any amount.
+      bytes_ = (base::Checked{bytes_} + record.data_size).get().value_or(bytes_);
       for (std::uint32_t chunk = 0; chunk < record.chunk_count; ++chunk) units_.push_back({i, chunk});
     }
   }

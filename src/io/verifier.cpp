@@ -38,12 +38,13 @@ class Verifier {
     if (report_.problems.empty()) {
       for (const Error& error : structure.problems) add(error);
     }
-    for (const auto& gap : structure.gaps) check_gap(gap);
+    for (const auto& gap : structure.gaps) attempt([&] { check_gap(gap); });
     check_data(structure.tensors);
     std::ranges::sort(report_.problems, {}, [](const Error& error) {
       return std::pair{error.details().offset.value_or(0), std::string_view{error.what()}};
     });
     report_.damaged_tensors = damaged_.size();
+    // No wrap: the index lies within the file.
     report_.bytes = done_ + footer_.file_size - data_end();
     return std::move(report_);
   }
@@ -58,6 +59,7 @@ class Verifier {
   };
   static constexpr std::uint32_t kChunksAUnit = 16;
   static constexpr std::uint64_t kWindow = std::uint64_t{1} << 20U;
+  static constexpr std::size_t kMostProblems = 10'000;  // of which each takes more memory than a record
 
   std::uint64_t data_end() const noexcept { return footer_.index_offset; }
 
@@ -77,6 +79,7 @@ class Verifier {
 
   void add(const Error& error) {
     if (!error.details().object.empty()) damaged_.insert(error.details().object);
+    if (report_.problems.size() >= kMostProblems) return;
     try {
       located(path_, [&] { throw Error{error}; });
     } catch (const Error& named) {
@@ -124,14 +127,14 @@ class Verifier {
     const format::TensorRecord record = index_.tensor(tensor);
     // Blobs that overlap were reported as such. Checked one by one, they could take any time.
     if (record.blob_size > unclaimed_) return;
-    unclaimed_ -= record.blob_size;
+    unclaimed_ -= record.blob_size;  // No wrap: it is not less
     // The place of a compressed chunk is known from those before it: one reader for all units has gone through them.
     std::shared_ptr<const TensorReader> reader;
     if (record.codec != format::Codec::stored) {
       reader = std::make_shared<const TensorReader>(source_, index_, record);
     }
     for (std::uint32_t first = 0, last = 0; first < record.chunk_count; first = last) {
-      last = first + std::min(kChunksAUnit, record.chunk_count - first);
+      last = first + std::min(kChunksAUnit, record.chunk_count - first);  // No wrap: at most the count
       units.push_back({tensor, reader, first, last});
     }
   }

@@ -2,6 +2,7 @@
 
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "io/located.hpp"
 #include "manager/facts.hpp"
 #include "manager/file_names.hpp"
 #include "os/file.hpp"
@@ -119,8 +120,10 @@ void adopt_others(const os::Directory& directory, const ManagerOptions& options,
 
 ParsedState read_state(const os::Directory& directory, std::string_view name) {
   try {
-    const auto text = os::read_small_file(directory.path() / state_file(name), kMaxStateBytes);
-    return text ? parse_state(*text, name) : ParsedState{{}, kMissing};
+    const std::filesystem::path file = directory.path() / state_file(name);
+    const auto text = os::read_small_file(file, kMaxStateBytes);
+    if (!text) return {{}, kMissing};
+    return io::located(file, [&] { return parse_state(*text, name); });
   } catch (const Error& error) {
     if (error.code() != ErrorCode::limit) throw;
     return {{}, "is too long"};

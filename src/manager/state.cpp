@@ -78,14 +78,13 @@ std::optional<Entry> parse_entry(std::string_view line, std::string_view name) {
 
 ParsedState damaged(std::string problem) { return {{}, "is damaged: " + std::move(problem)}; }
 
-void require_version(std::string_view version, std::string_view name) {
+void require_version(std::string_view version) {
   if (version == kVersion) return;
   throw Error{
       ErrorCode::unsupported,
       {.problem = "the state file of a manager has another version",
-       .file = state_file(name),
        .expected = std::string{kVersion},
-       .found = std::string{version},
+       .found = base::escape(version),
        .advice = "use a newer release of ckpt, or remove that file: the list is then rebuilt from the directory"}};
 }
 
@@ -112,7 +111,7 @@ ParsedState parse_state(std::string_view text, std::string_view name) {
   std::string_view rest = *body;
   const auto title = take_line(rest);
   if (!title || !title->starts_with(kTitle)) return damaged("it has no version");
-  require_version(title->substr(kTitle.size()), name);
+  require_version(title->substr(kTitle.size()));
   State state;
   std::string latest;
   std::string rules;

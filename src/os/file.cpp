@@ -65,7 +65,10 @@ File File::open(const std::filesystem::path& path) {
                 {.problem = "this is a directory, not a checkpoint file", .file = path, .advice = "name a file in it"}};
   }
   if (!S_ISREG(status.st_mode)) {
-    throw Error{ErrorCode::invalid_argument, {.problem = "not a regular file", .file = path}};
+    throw Error{ErrorCode::invalid_argument,
+                {.problem = "not a regular file",
+                 .file = path,
+                 .advice = "a pipe, socket or device is in its place: remove that, or name another file"}};
   }
   return File{std::move(descriptor), path, static_cast<std::uint64_t>(status.st_size)};
 }

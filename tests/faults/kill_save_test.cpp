@@ -122,6 +122,7 @@ std::vector<Victim> all_kinds() {
   compressed.options.compression = Compression::zstd;
   Plan direct;
   direct.bytes = kDirect;
+  direct.at_once = true;
   direct.options.expected_bytes = 4U << 20U;  // in memory, what is allocated is taken
   return {
       saving("save, replacing", replacing),

@@ -7,12 +7,13 @@ TESTS = {
     "door": ["tests/faults/fault_door_test"],
     "io": ["tests/io/io_test", "~[kill]~[flip]"],
     "flips": ["tests/io/io_test", "[flip]"],
+    "hostile": ["tests/hostile/hostile_test"],
     "os": ["tests/os/os_test"],
 }
 
 SAVE = "src/os/replacement_file.cpp"
 DIRECTORY = "src/os/directory.cpp"
-READ = ["io", "flips"]
+READ = ["io", "flips", "hostile"]
 
 MUTANTS = [
     # What makes things durable, one at a time.
@@ -66,7 +67,7 @@ MUTANTS = [
     ("dimensions outside of their pool", "src/format/index_view.cpp", "if (!base::in_range(raw.dims_offset(), rank, dims_.size()))", "if (false)", READ),
     ("a negative dimension", "src/base/shape.cpp", "    if (dim < 0) return \"a negative dimension\";\n", "", READ),
     ("more elements than a number holds", "src/base/shape.cpp", "if (!product.fits(std::numeric_limits<std::int64_t>::max())) {", "if (false) {", READ),
-    ("reserved bytes of a record", "src/format/index_view.cpp", 'if (raw.reserved() != 0)', 'if (false)', READ),
+    ("reserved bytes of a record", "src/format/index_view.cpp", 'if (reserved != 0)', 'if (false)', READ),
     ("no such block type", "src/format/index_view.cpp", 'if (record.block != kNone && record.block >= blocks_.size())', 'if (false)', READ),
     ("a size that does not fit the shape", "src/format/index_view.cpp", 'if (size.bytes && *size.bytes != record.data_size) {', 'if (false) {', READ),
     ("an unknown codec", "src/format/index_view.cpp", 'if (record.codec != Codec::stored && record.codec != Codec::zstd)', 'if (false)', READ),

@@ -65,6 +65,7 @@ class FileImage {
 
   void store(const std::filesystem::path& path) const { write_file(path, bytes_); }
   Bytes& bytes() noexcept { return bytes_; }
+  const Bytes& bytes() const noexcept { return bytes_; }
   std::size_t size() const noexcept { return bytes_.size(); }
 
   template <typename T>

@@ -120,6 +120,7 @@ inline std::uint64_t touch(std::span<const std::byte> bytes) {
 /// What using a file led to.
 struct Outcome {
   bool opened = false;
+  std::size_t failed = 0;       ///< tensors that cannot be read, or found by their paths
   std::vector<Error> used;      ///< thrown by open and by each use
   std::vector<Error> decoded;   ///< thrown by views, which do not know their file
   std::vector<Error> verified;  ///< reported, or thrown, by verify
@@ -146,6 +147,7 @@ inline Outcome use_everything(const std::filesystem::path& path, const ReaderOpt
   outcome.opened = true;
   [[maybe_unused]] volatile std::uint64_t sink = 0;
   for (std::size_t i = 0; i < std::min<std::size_t>(reader->size(), 1000); ++i) {
+    const std::size_t before = outcome.used.size();
     attempt(outcome.used, [&] {
       const TensorInfo info = reader->info(i);
       sink = sink + info.path.size() + info.shape.rank();
@@ -156,6 +158,7 @@ inline Outcome use_everything(const std::filesystem::path& path, const ReaderOpt
       }
       sink = sink + (reader->find(info.path) ? 1U : 0U);
     });
+    outcome.failed += outcome.used.size() - before;
   }
   for (const char* name : {"", "a", "model/kernel", "optimizer/m/m/m", "all/f32", "zzz", "\xff"}) {
     attempt(outcome.used, [&] { sink = sink + (reader->contains(name) ? 1U : 0U); });

@@ -1,0 +1,78 @@
+// Restoring from graphs that no program has: the work is that of the nodes, whatever the paths through them.
+#include "peak_memory.hpp"
+#include "restoring.hpp"
+
+#include <catch2/catch.hpp>
+#include <support/sample.hpp>
+#include <support/temp_dir.hpp>
+
+#include <string>
+
+using namespace ckpt;
+using namespace ckpt::test;
+using namespace ckpt::test::hostile;
+
+namespace {
+
+// "kernel" is the value of the last node.
+void write_graph(const std::filesystem::path& path, ObjectGraph graph) {
+  Writer writer{path, sample_options()};
+  writer.add("kernel", DType::u8, {2, 3}, random_bytes(6, 1));
+  graph.nodes.back().tensor = "kernel";
+  writer.set_graph(graph);
+  writer.commit();
+}
+
+// Everything that a program may ask of a restore, before and after objects come.
+void use_restore(const std::filesystem::path& path) {
+  Part root;
+  Part child;
+  root.track("a", child);
+  Checkpoint checkpoint{root};
+  CHECK(checkpoint.plan(path).matched.empty());
+  const RestoreStatus status = checkpoint.restore(path);
+  CKPT_CHECK_CODE(ErrorCode::mismatch, status.assert_consumed());
+  CHECK(status.unmatched_in_file().size() == 1);
+  child.track("a", root);  // a cycle in the program, too
+  const auto kernel = child.add_variable<std::uint8_t>("kernel", {2, 3});
+  CHECK(status.unmatched_in_program().size() == 2);  // and the save counter
+  checkpoint.restore(path).expect_partial();
+  status.expect_partial();
+}
+
+}  // namespace
+
+TEST_CASE("restoring from a chain of very many objects") {
+  const TempDir dir;
+  constexpr std::uint32_t kNodes = 100'000;
+  ObjectGraph graph;
+  graph.nodes.resize(kNodes);
+  for (std::uint32_t i = 0; i + 1 < kNodes; ++i) graph.nodes[i].edges = {{"a", i + 1}, {"b", 0}};
+  write_graph(dir / "a.ckpt", graph);
+  const long before = peak_kib();
+  use_restore(dir / "a.ckpt");
+  CHECK(peak_kib() - before < 2 * kMostKib);  // the graph of the program's own is a multiple of what the file has
+}
+
+TEST_CASE("restoring from a graph with more paths than there are numbers") {
+  const TempDir dir;
+  constexpr std::uint32_t kLayers = 1000;
+  ObjectGraph graph;
+  graph.nodes.resize(kLayers);
+  for (std::uint32_t i = 0; i + 1 < kLayers; ++i) graph.nodes[i].edges = {{"a", i + 1}, {"b", i + 1}, {"c", i}};
+  write_graph(dir / "a.ckpt", graph);
+  use_restore(dir / "a.ckpt");
+}
+
+TEST_CASE("restoring from an object with very many children and slots") {
+  const TempDir dir;
+  constexpr std::uint32_t kNodes = 100'000;
+  ObjectGraph graph;
+  graph.nodes.resize(kNodes);
+  for (std::uint32_t i = 1; i < kNodes; ++i) {
+    graph.nodes[0].edges.push_back({"n" + std::to_string(100'000 + i), i});
+    graph.slots.push_back({0, i, "m", kNodes - 1});
+  }
+  write_graph(dir / "a.ckpt", graph);
+  use_restore(dir / "a.ckpt");
+}
