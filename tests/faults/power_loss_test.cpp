@@ -274,6 +274,45 @@ TEST_CASE("the power is lost when a checkpoint is pinned and unpinned") {
   }
 }
 
+TEST_CASE("the power is lost in a clean-up") {
+  const QuietLog quiet;
+  const TempDir dir{memory_dir()};
+  const auto checkpoint_file = [&](int number) {
+    return (dir / ("ckpt-" + std::to_string(number) + ".ckpt")).native();
+  };
+  {
+    Variable<double> value{1};
+    Checkpoint checkpoint{{"v", value}};
+    CheckpointManager manager{checkpoint, dir.path(), {.max_to_keep = 2}};
+    for (int i = 1; i <= 4; ++i) {
+      manager.save();
+      if (i <= 2) manager.pin(i);
+    }
+  }
+  // Only the pins have kept the first two.
+  for (const int i : {1, 2}) REQUIRE(fs::remove(checkpoint_file(i) + ".pin"));
+  const fs::path list = dir / "ckpt.state";
+  const std::uint64_t before = codec::xxh3(read_file(list));
+  const DiskModel model{dir.path()};
+  const auto events = record([&] {
+    collect_garbage(dir.path(), {.apply = true});
+    door::mark(kReturned);
+  });
+  const std::uint64_t after = codec::xxh3(read_file(list));
+  CHECK(before != after);
+  CHECK_FALSE(fs::exists(checkpoint_file(1)));
+  cut_everywhere("a clean-up", model, events, [&](const DiskModel::State& state, int returned) -> std::string {
+    const auto listed = state.find(list.native());
+    if (listed == state.end()) return "the list is lost";
+    if (listed->second.hash != before && listed->second.hash != after) return "the list is neither old nor new";
+    if (!state.contains(checkpoint_file(3)) || !state.contains(checkpoint_file(4))) return "what stays is lost";
+    const bool first = state.contains(checkpoint_file(1));
+    const bool second = state.contains(checkpoint_file(2));
+    if ((!first || !second) && listed->second.hash != after) return "it removed before the list was durable";
+    return returned > 0 && (first || second) ? "it had returned, and what was removed came back" : "";
+  });
+}
+
 TEST_CASE("without fsync the power may cost the new file, and what is not whole is refused") {
   const TempDir dir{memory_dir()};
   WriterOptions options;
