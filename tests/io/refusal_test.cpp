@@ -150,6 +150,27 @@ TEST_CASE("records that no tensor can have") {
         "bad index: a path is longer than 4096 bytes (kMaxPathBytes)");
 }
 
+TEST_CASE("a bool that is neither 0 nor 1") {
+  const FileImage sample = image_of(write_sample);
+  const std::size_t tensor = sample.find("all/bool");
+  const auto with_last = [&](std::uint8_t value) {
+    return said(
+        sample,
+        [=](FileImage& image) {
+          image.set(image.get<std::uint64_t>(image.tensor(tensor) + at::kBlobOffset) + 7, value);
+          image.seal_data();
+          image.seal_index();
+        },
+        [=](const Reader& reader) {
+          const TensorView view = reader.tensor(tensor);
+          CHECK(view.as<bool>().size() == 8);
+        });
+  };
+  CHECK(with_last(0) == "");
+  CHECK(with_last(1) == "");
+  CHECK(with_last(2) == "a tensor of dtype bool has a byte that is neither 0 nor 1");
+}
+
 TEST_CASE("an alias whose owner differs in any one field") {
   const FileImage sample = image_of(write_sample);
   const std::size_t owner = sample.tensor(sample.find("w"));

@@ -37,7 +37,7 @@ TESTS_OF = {
     "src/codec": ["codec", "hostile", "round trip", "values", "damage", "memory", "flips", "golden"],
     "src/format": READ + ["memory"],
     "src/io": ["values", *READ, "saves", "openings", "memory"],
-    "src/os": ["os", "system", "atomic", "saves", "openings", "managers", "power", "values", "manager", "garbage", "watch", "session", "deletion", "failure"],
+    "src/os": ["os", "system", "atomic", "saves", "openings", "managers", "power", "values", "manager", "garbage", "watch", "session", "deletion", "failure", "memory"],
     "src/manager": [*MANAGER, "managers", "power"],
 }
 
@@ -95,11 +95,9 @@ MUTANTS = [
     # What is left behind.
     ("the temporary stays after an error", FILE, "  block_ = nullptr;\n  ::unlinkat(directory_.fd(), temporary_.c_str(), 0);\n", "  block_ = nullptr;\n", ["saves"]),
     ("the temporary stays without a commit", FILE, "  if (!temporary_.empty()) ::unlinkat(directory_.fd(), temporary_.c_str(), 0);\n", "", ["os"]),
-    ("a committed file is removed", FILE, "    directory_.rename_to_new(temporary_, name_, path_);\n  }\n  temporary_.clear();\n", "    directory_.rename_to_new(temporary_, name_, path_);\n  }\n", ["os"]),
     ("a temporary that was taken stays", FILE, "    ::unlinkat(directory_.fd(), temporary_.c_str(), 0);\n  }\n  throw", "  }\n  throw", ["saves"]),
     ("a temporary that was taken is used", FILE, "const int error = taken ? ENOENT : look_for(file_.get(), directory_.fd(), temporary_);", "const int error = 0;", ["os", "saves"]),
     ("the lock of a temporary is not asked for", FILE, "const bool taken = try_lock(file_.get()) == LockResult::taken;", "const bool taken = false;", ["os", "garbage"]),
-    ("a name that leads elsewhere counts as the file", FILE, "return file.st_ino == entry.st_ino && file.st_dev == entry.st_dev ? 0 : ENOENT;", "return 0;", ["os"]),
     ("what is allocated too much stays", FILE, "if (allocated_ > size_ && ::ftruncate(file_.get(), static_cast<off_t>(size_)) != 0)", "if (false)", ["atomic"]),
     ("the limit of the process on sizes is passed over", FILE, "std::min(end, size_limit())", "end", ["atomic"]),
     ("the start is not written", FILE, "if (const int error = write_all(file_.get(), start_, 0))", "if (const int error = 0)", ["values"]),
@@ -131,7 +129,7 @@ MUTANTS = [
     ("a restore does not stop removals", "src/manager/restore.cpp", "  deletions_.cancel_all();\n", "", ["deletion", "fallback"]),
     ("values that wait may be lost", "src/manager/save.cpp", "  require_nothing_waits();\n", "", ["manager"]),
     ("a child of a fork uses the manager", "src/manager/save.cpp", "  if (!is_forked()) return;\n", "  return;\n", ["manager"]),
-    ("the state of any length is read", "src/manager/load.cpp", "read_small_file(directory.path() / state_file(name), kMaxStateBytes)", "read_small_file(directory.path() / state_file(name), std::size_t{1} << 40U)", ["state"]),
+    ("the state of any length is read", "src/manager/load.cpp", ", kMaxStateBytes);", ", std::size_t{1} << 40U);", ["state"]),
     ("a state that was cut", "src/manager/state.cpp", "  if (text.size() < line_bytes) return std::nullopt;\n", "", ["state"]),
     ("a state with a wrong sum", "src/manager/state.cpp", "  if (text.substr(body.size()) != expected) return std::nullopt;\n", "", ["state"]),
     ("a state of another version", "src/manager/state.cpp", "  if (version == kVersion) return;\n", "  return;\n", ["state"]),
@@ -203,7 +201,7 @@ MUTANTS = [
     ("a blob is verified many times", "src/io/verifier.cpp", "  if (record.blob_size > unclaimed_) return;\n", "", ["hostile"]),
     ("pages of the index are not verified", "src/io/verifier.cpp", "        index_.check_page(page);\n", "", ["damage"]),
     ("what is wrong with the structure is not told", "src/io/verifier.cpp", "for (const Error& error : structure.problems) add(error);", "", ["hostile"]),
-    ("gaps are not verified", "src/io/verifier.cpp", "for (const auto& gap : structure.gaps) check_gap(gap);", "", ["damage"]),
+    ("gaps are not verified", "src/io/verifier.cpp", "for (const auto& gap : structure.gaps) ", "for (const auto& gap : decltype(structure.gaps){}) ", ["damage"]),
     ("data is not verified", "src/io/verifier.cpp", "    check_data(structure.tensors);\n", "", ["damage"]),
     ("memory of any size is asked for", "src/io/source.cpp", "rounded.fits(std::numeric_limits<std::ptrdiff_t>::max())", "true", ["hostile"]),
     ("a bool of another value", "src/io/tensor.cpp", "wanted != DType::boolean || ", "true || ", ["round trip"]),

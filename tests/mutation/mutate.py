@@ -12,7 +12,6 @@ remembered there and tried first the next time. Prints a line a mutant, then `N 
 when none survived.
 """
 
-import hashlib
 import json
 import os
 import queue
@@ -33,6 +32,9 @@ COPIED += ["meson.build", "meson_options.txt"]
 # A hardened standard library: a read outside of a span then is a failure, and not only under AddressSanitizer.
 OPTIONS = ["-Dtool=disabled", "-Dexamples=disabled", "-Dbench=disabled", "-Doptimization=1", "-Dcpp_args=-D_GLIBCXX_ASSERTIONS"]
 
+# Seconds: for tests that hang.
+LIMIT = 120
+
 
 class Mutant:
     def __init__(self, name, file, text, first=()):
@@ -44,6 +46,11 @@ class Mutant:
 def all_mutants():
     """Fails loudly when a list of mutants.py is out of date."""
     mutants, stale, spared = [], [], set()
+    for name, file, old, new, first in MUTANTS:
+        text = (ROOT / file).read_text(encoding="utf-8")
+        if text.count(old) != 1:
+            stale.append(f"{name}: {file} has its text {text.count(old)} times")
+        mutants.append(Mutant(f"{file}: {name}", file, text.replace(old, new), first))
     for folder in CHECKED:
         for path in sorted((ROOT / folder).glob("*.cpp")):
             file = str(path.relative_to(ROOT))
@@ -53,11 +60,6 @@ def all_mutants():
                 if key not in SPARED:
                     mutants.append(Mutant(f"{file}:{line}: without {shown}", file, text))
     stale += [f"{file} has no check {shown}" for file, shown in SPARED.keys() - spared]
-    for name, file, old, new, first in MUTANTS:
-        text = (ROOT / file).read_text(encoding="utf-8")
-        if text.count(old) != 1:
-            stale.append(f"{name}: {file} has its text {text.count(old)} times")
-        mutants.append(Mutant(f"{file}: {name}", file, text.replace(old, new), first))
     stale += [f"{place}: no mutant is without this fsync" for place in forgotten_syncs()]
     if stale:
         sys.exit("mutate: the list is out of date\n" + "\n".join(stale))
@@ -108,7 +110,7 @@ class Tree:
             if made.returncode != 0:
                 sys.exit("mutate: meson setup failed:\n" + made.stdout[-3000:] + made.stderr[-3000:])
 
-    def fails(self, test, limit):
+    def fails(self, test):
         """Builds the test and runs it: why it fails, or None."""
         program, *arguments = TESTS[test]
         built = run(["ninja", "-C", "build", program], cwd=self.place)
@@ -116,81 +118,94 @@ class Tree:
             raise RuntimeError("does not compile:\n" + built.stdout[-3000:])
         command = [str(self.place / "build" / program), *arguments]
         try:
-            ended = run(command, cwd=self.place, timeout=limit, env={**os.environ, "CKPT_TEST_KILLS": "30"})
+            ended = run(command, cwd=self.place, timeout=LIMIT, env={**os.environ, "CKPT_TEST_KILLS": "30"})
         except subprocess.TimeoutExpired:
             return "without end"
         return None if ended.returncode == 0 else "fails"
 
-    def judge(self, mutant, tests, limits):
+    def judge(self, mutant, tests):
         """The test that killed the mutant, or None."""
         target = self.place / mutant.file
         original = target.read_bytes()
         target.write_text(mutant.text, encoding="utf-8")
         try:
-            return next((test for test in tests if self.fails(test, limits[test])), None)
+            return next((test for test in tests if self.fails(test)), None)
         finally:
             target.write_bytes(original)
 
 
-class Memory:
-    """A file of JSON that outlives the run."""
+class Killers:
+    """What killed which mutant, in a file: tried first the next time."""
 
     def __init__(self, path):
         self.path = path
-        self.values = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        self.tests = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
-    def save(self):
-        self.path.write_text(json.dumps(self.values, indent=1), encoding="utf-8")
+    def add(self, mutant, test):
+        self.tests[mutant.name] = test
+        self.path.write_text(json.dumps(self.tests, indent=1), encoding="utf-8")
+
+    def order(self, mutant):
+        known = [test for test in mutant.tests if test == self.tests.get(mutant.name)]
+        return list(dict.fromkeys([*known, *mutant.tests]))
 
 
-def limits_of(tests, tree, memory, digest):
-    """How long each test may take: several times what it takes without a mutant. All must pass so."""
-    if memory.values.get("sources") != digest:
-        memory.values = {"sources": digest, "seconds": {}}
-    seconds = memory.values["seconds"]
-    for test in tests:
-        if test in seconds:
-            continue
-        tree.fails(test, 600)  # builds it
-        started = time.monotonic()
-        if why := tree.fails(test, 600):
-            sys.exit(f"mutate: the test {test} {why} without any mutant")
-        seconds[test] = round(time.monotonic() - started, 1)
-        memory.save()
-    return {test: 30 + 10 * seconds[test] for test in tests}
+class Run:
+    """Mutants that are judged, one in each tree at a time."""
+
+    def __init__(self, place, count):
+        content = dict(sources())
+        self.trees = [Tree(place / str(i), content) for i in range(count)]
+        self.killers = Killers(place / "killers.json")
+        self.free, self.lock = queue.Queue(), threading.Lock()
+        self.counts = {"killed": 0, "survived": 0, "failed": 0}
+        self.used = set()
+        for tree in self.trees:
+            self.free.put(tree)
+
+    def in_a_tree(self, action, items):
+        def with_tree(item):
+            tree = self.free.get()
+            try:
+                return action(tree, item)
+            finally:
+                self.free.put(tree)
+
+        with ThreadPoolExecutor(len(self.trees)) as pool:
+            return list(pool.map(with_tree, items))
+
+    def require_passing(self, tests):
+        for test, why in zip(tests, self.in_a_tree(Tree.fails, tests)):
+            if why:
+                sys.exit(f"mutate: the test {test} {why} without any mutant")
+
+    def judge(self, tree, mutant):
+        started, killer = time.monotonic(), None
+        try:
+            killer = tree.judge(mutant, self.killers.order(mutant))
+            outcome, verdict = ("killed", f"killed by {killer}") if killer else ("survived", "SURVIVED")
+        except RuntimeError as error:
+            outcome, verdict = "failed", str(error)
+        with self.lock:
+            self.counts[outcome] += 1
+            self.used |= {killer} - {None}
+            self.killers.add(mutant, killer)
+            print(f"{mutant.name}: {verdict}, {time.monotonic() - started:.0f} s", flush=True)
 
 
 def main():
-    place = Path(sys.argv[1]).resolve()
     chosen = [m for m in all_mutants() if len(sys.argv) == 2 or any(name in m.name for name in sys.argv[2:])]
-    content = dict(sources())
-    digest = hashlib.sha256(repr(sorted(content.items())).encode()).hexdigest()
-    trees = [Tree(place / str(i), content) for i in range(min(os.cpu_count() or 1, len(chosen)))]
-    limits = limits_of(sorted({t for m in chosen for t in m.tests}), trees[0], Memory(place / "tests.json"), digest) if trees else {}
-    killers, free, lock = Memory(place / "killers.json"), queue.Queue(), threading.Lock()
-    for tree in trees:
-        free.put(tree)
-    counts = {"killed": 0, "survived": 0, "failed": 0}
-
-    def judge(mutant):
-        tree, started = free.get(), time.monotonic()
-        try:
-            known = [test for test in [killers.values.get(mutant.name)] if test in mutant.tests]
-            killer = tree.judge(mutant, list(dict.fromkeys([*known, *mutant.tests])), limits)
-            outcome, verdict = ("killed", f"killed by {killer}") if killer else ("survived", "SURVIVED")
-        except RuntimeError as error:
-            outcome, verdict, killer = "failed", str(error), None
-        free.put(tree)
-        with lock:
-            counts[outcome] += 1
-            killers.values[mutant.name] = killer
-            killers.save()
-            print(f"{mutant.name}: {verdict}, {time.monotonic() - started:.0f} s", flush=True)
-
-    with ThreadPoolExecutor(max(1, len(trees))) as pool:
-        list(pool.map(judge, chosen))
+    if not chosen:
+        sys.exit("mutate: no mutant has such a name")
+    judging = Run(Path(sys.argv[1]).resolve(), min(os.cpu_count() or 1, len(chosen)))
+    # A test that fails anyway would kill everything.
+    first = sorted({mutant.tests[0] for mutant in chosen})
+    judging.require_passing(first)
+    judging.in_a_tree(judging.judge, chosen)
+    judging.require_passing(sorted(judging.used - set(first)))
+    counts = judging.counts
     print(f"{counts['killed']} killed, {counts['survived']} survived" + (f", {counts['failed']} do not compile" if counts["failed"] else ""))
-    return 0 if counts["killed"] == len(chosen) > 0 else 1
+    return 0 if counts["killed"] == len(chosen) else 1
 
 
 if __name__ == "__main__":
