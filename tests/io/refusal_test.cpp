@@ -163,7 +163,7 @@ TEST_CASE("a bool that is neither 0 nor 1") {
         },
         [=](const Reader& reader) {
           const TensorView view = reader.tensor(tensor);
-          CHECK(view.as<bool>().size() == 8);
+          touch(std::as_bytes(view.as<bool>()));
         });
   };
   CHECK(with_last(0) == "");

@@ -28,7 +28,7 @@ TESTS = {
     "memory": ["tests/faults/fault_allocation_test", "--abort"],
 }
 MANAGER = ["manager", "state", "fallback", "retention", "session", "history", "garbage", "deletion", "clock", "interval", "watch", "failure", "async"]
-TESTS |= {name: [f"tests/manager/manager_{name}_test", "--abort"] for name in MANAGER}
+TESTS |= {name: [f"tests/manager/manager_{name}_test", "--abort", "~[kill]"] for name in MANAGER}
 
 # Folder of a mutant -> the tests that see it, those first that are quick and likely to fail. None fails: it survived.
 READ = ["hostile", "damage", "round trip", "values", "atomic", "flips", "golden"]
@@ -37,15 +37,18 @@ TESTS_OF = {
     "src/codec": ["codec", "hostile", "round trip", "values", "damage", "memory", "flips", "golden"],
     "src/format": READ + ["memory"],
     "src/io": ["values", *READ, "saves", "openings", "memory"],
-    "src/os": ["os", "system", "atomic", "saves", "openings", "managers", "power", "values", "manager", "garbage", "watch", "session", "deletion", "failure", "memory"],
+    "src/os": ["os", "saves", "openings", "managers", "system", "atomic", "power", "values", "manager", "garbage", "watch", "session", "deletion", "failure", "memory"],
     "src/manager": [*MANAGER, "managers", "power"],
 }
 
 # Where every condition of every check is a mutant.
-CHECKED = ["src/base", "src/codec", "src/format", "src/io", "src/manager", "src/os"]
+CHECKED = ["src/os", "src/format", "src/io", "src/codec", "src/manager", "src/base"]
 
 # (file, condition) -> why no test can tell, or need not.
-SPARED = {}
+SPARED = {
+    ("src/codec/zstd.cpp", "ZSTD_isError(result) != 0"): "no zstd that knows a parameter refuses these values",
+    ("src/format/index_columns.cpp", "at < sizeof(soffset_t)"): "of the places below, only that of an absent field is aligned",
+}
 
 FILE, DIRECTORY, BLOCKS = "src/os/replacement_file.cpp", "src/os/directory.cpp", "src/os/block_writer.cpp"
 READING, WATCH, SIGNALS = "src/os/file.cpp", "src/os/directory_watch.cpp", "src/os/stop_signals.cpp"
