@@ -189,6 +189,15 @@ struct QuietLog {
   QuietLog& operator=(const QuietLog&) = delete;
 };
 
+// The number of the newest checkpoint of a list; -1 when it is not whole.
+int latest_in(const Bytes& list) {
+  constexpr std::string_view kLatest = "latest ckpt-";
+  const std::string text{reinterpret_cast<const char*>(list.data()), list.size()};
+  const std::string body = text.substr(0, text.find("checksum "));
+  const std::size_t at = body.find(kLatest);
+  return at == std::string::npos || sealed(body) != text ? -1 : std::stoi(body.substr(at + kLatest.size()));
+}
+
 // A program that saves some times, with two checkpoints kept.
 void lose_power_in_a_run(const std::string& name, const fs::path& root, const fs::path& directory, bool entry_is_lost) {
   const QuietLog quiet;
@@ -206,7 +215,7 @@ void lose_power_in_a_run(const std::string& name, const fs::path& root, const fs
       const SaveResult result = manager.save();
       door::mark(kReturned);
       manager.wait_for_deletions();
-      door::mark("removed");
+      door::mark(kReturned);
       for (const auto& path : result.deleted) {
         removed.push_back((directory / path.filename()).native());
         removed_at.push_back(i);
@@ -214,13 +223,22 @@ void lose_power_in_a_run(const std::string& name, const fs::path& root, const fs
     }
   });
   REQUIRE(removed.size() == 5);
-  // A removal is durable when the next save has returned: by then its sync is long over.
   Recovery recover;
+  const std::string list = (directory / "ckpt.state").native();
+  std::unordered_map<std::uint64_t, int> latest;  // of each list that was seen
   cut_everywhere(name, model, events, [&](const DiskModel::State& state, int returned) -> std::string {
+    const int saves = (returned + 1) / 2;  // and each other time it waited for what was removed
     const double value = recover(directory, state);
-    if (value < returned || value > returned + 1) return "restores " + std::to_string(value);
+    if (value < saves || value > saves + 1) return "restores " + std::to_string(value);
+    if (const auto found = state.find(list); found != state.end()) {
+      const auto [entry, is_new] = latest.try_emplace(found->second.hash, 0);
+      if (is_new) entry->second = latest_in(*found->second.bytes);
+      if (entry->second < saves) return "the list ends with " + std::to_string(entry->second);
+    } else if (saves > 0) {
+      return "the list is lost";
+    }
     for (std::size_t i = 0; i < removed.size(); ++i) {
-      if (returned > removed_at[i] && state.contains(removed[i])) return removed[i] + " came back";
+      if (returned >= 2 * removed_at[i] && state.contains(removed[i])) return removed[i] + " came back";
     }
     return "";
   });
