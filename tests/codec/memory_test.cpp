@@ -38,8 +38,9 @@ void take_all_memory(std::size_t least) {
   limit.rlim_cur = 0;  // what there is stays
   ::setrlimit(RLIMIT_AS, &limit);
   for (std::size_t size = std::size_t{1} << 20U; size >= least; size /= 2) {
-    while (static_cast<void* volatile>(std::malloc(size)) != nullptr) {
-    }
+    void* volatile taken = nullptr;  // the compiler may not leave the calls out
+    do taken = std::malloc(size);
+    while (taken != nullptr);
   }
   std::free(little);
 }
