@@ -95,6 +95,7 @@ inline std::string wrong_error(const Struck& struck) {
   if (!struck.other.empty()) return "no ckpt::Error: " + struck.other;
   const Error& error = *struck.error;
   const int number = error.details().system_error;
+  if (number == EINTR && is_continued(struck.calls.back())) return "an interrupted transfer was not tried again";
   if (error.code() == ErrorCode::io && struck.any_error(number)) return {};
   if (error.code() == ErrorCode::limit && struck.any(Call::mmap)) return {};  // staging memory
   // Another one seems to have the lock.

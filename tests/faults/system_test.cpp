@@ -59,3 +59,22 @@ TEST_CASE("what close says of a file that need not be durable") {
   save(EINTR);  // on Linux the descriptor is closed all the same
   CHECK(read_file(dir / "a") == to_bytes("new"));
 }
+
+TEST_CASE("room that was asked for and is not there is an error at once, and a guess at it is none") {
+  const TempDir dir;
+  const auto save = [&](int error, std::uint64_t expected_bytes, std::size_t bytes) {
+    const door::Guard guard{{{.error = error, .only = Call::fallocate}}};
+    os::ReplacementFile file{dir / "a", {.expected_bytes = expected_bytes}};
+    file.append(random_bytes(bytes, 1));
+    file.commit(true);
+  };
+  for (const int full : {ENOSPC, EDQUOT}) {
+    CKPT_REQUIRE_ERROR(error, ErrorCode::io, save(full, 1000, 1000));
+    CHECK(error.details().system_error == full);
+    CHECK(names_in(dir.path()).empty());
+    CHECK_NOTHROW(save(full, 0, os::BlockWriter::kBlockBytes + 1));
+    CHECK(door::fired(0) == 1);
+    std::filesystem::remove(dir / "a");
+  }
+  CHECK_NOTHROW(save(EOPNOTSUPP, 1000, 1000));
+}
