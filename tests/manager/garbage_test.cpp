@@ -284,10 +284,13 @@ TEST_CASE("a directory that is renamed away while it is looked at is left alone"
   TempDir dir;
   make_run(dir / "run", 4, 2);
   const auto rename_once = [&](std::uint64_t, std::uint64_t) {
-    if (std::filesystem::exists(dir / "run")) std::filesystem::rename(dir / "run", dir / "away");
+    if (std::filesystem::exists(dir / "away")) return;
+    std::filesystem::rename(dir / "run", dir / "away");
+    std::filesystem::create_directory(dir / "run");
   };
   CKPT_CHECK_CODE(ErrorCode::not_found, collect_garbage(dir / "run", {.apply = true, .progress = rename_once}));
   CHECK(numbers_in(dir / "away") == Numbers{1, 2, 3, 4});
+  CHECK(names_in(dir / "run").empty());
 }
 
 TEST_CASE("killed at any moment, it leaves a directory that the next manager reads", "[garbage][kill]") {

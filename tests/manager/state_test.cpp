@@ -111,6 +111,7 @@ TEST_CASE("a state file that is missing, empty or damaged is rebuilt from the di
       {sealed("ckpt-state 1\nactive 1 ckpt-2.ckpt\n"), "latest"},
       {sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nactive x ckpt-2.ckpt\n"), "damaged"},
       {sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nactive nan ckpt-2.ckpt\n"), "damaged"},
+      {sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nactive 1xckpt-2.ckpt\n"), "damaged"},
       {sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nactive 1 ckpt-2.ckpt"), "damaged"},
       {sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nactive 1 ckpt-2.ckpt\nactive 1 ckpt-2.ckpt\n"), "damaged"},
       {sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nlast_preserved\nactive 1 ckpt-2.ckpt\n"), "damaged"},

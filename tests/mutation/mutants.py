@@ -133,7 +133,6 @@ MUTANTS = [
     ("values that wait may be lost", "src/manager/save.cpp", "  require_nothing_waits();\n", "", ["manager"]),
     ("a child of a fork uses the manager", "src/manager/save.cpp", "  if (!is_forked()) return;\n", "  return;\n", ["manager"]),
     ("the state of any length is read", "src/manager/load.cpp", ", kMaxStateBytes);", ", std::size_t{1} << 40U);", ["state"]),
-    ("a state that was cut", "src/manager/state.cpp", "  if (text.size() < line_bytes) return std::nullopt;\n", "", ["state"]),
     ("a state with a wrong sum", "src/manager/state.cpp", "  if (text.substr(body.size()) != expected) return std::nullopt;\n", "", ["state"]),
     ("a state of another version", "src/manager/state.cpp", "  if (version == kVersion) return;\n", "  return;\n", ["state"]),
     ("a time that is no number", "src/manager/state.cpp", "if (failure != std::errc{} || !std::isfinite(time)) return", "if (failure != std::errc{}) return", ["state"]),
