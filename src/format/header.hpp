@@ -42,9 +42,8 @@ void require_magic(std::span<const std::byte> beginning);
 /// byte order, a newer major version or an unknown required feature.
 Header decode_header(std::span<const std::byte, kHeaderBytes> bytes, Hash hash);
 
-/// The footer of a file of `file_size` bytes that begins with `header`. Throws corrupt when it is damaged or absent
-/// (the file was not written to its end), or when header, footer and size do not belong together; limit for too large
-/// an index.
+/// The footer (is_footer) of a file of `file_size` bytes that begins with `header`. Throws corrupt when it is damaged,
+/// or when header, footer and size do not belong together; limit for too large an index.
 Footer decode_footer(std::span<const std::byte, kFooterBytes> bytes, std::uint64_t file_size, const Header& header,
                      Hash hash);
 

@@ -171,17 +171,26 @@ TEST_CASE("hostile headers and tables of planes are refused") {
       set_entry(bad, plane, size);
       CHECK_FALSE(refuse(bad, 4096).empty());
     }
+    Bytes none = good;
+    set_entry(none, plane, 0);
+    CHECK(refuse(none, 4096) == "a plane has an impossible size");
     Bytes bad = good;  // sizes whose sum wraps to the right one
     set_entry(bad, plane, entry(good, plane) + 0x80000000U);
     set_entry(bad, (plane + 1) % 4, entry(good, (plane + 1) % 4) + 0x80000000U);
     CHECK(refuse(bad, 4096) == "a plane has an impossible size");
   }
+  Bytes longer = good;  // a size that a plane may have, but there are not so many bytes
+  set_entry(longer, 3, 1024);
+  CHECK(refuse(longer, 4096) == "the planes are longer than their chunk");
 }
 
 TEST_CASE("a cut chunk and bytes after it are refused") {
   const Bytes good = encode(normal_floats(4096, 1), {2, true});
   for (std::size_t size = 0; size < good.size(); ++size) {
-    CHECK_FALSE(refuse({good.begin(), good.begin() + static_cast<std::ptrdiff_t>(size)}, 4096).empty());
+    CHECK(refuse({good.begin(), good.begin() + static_cast<std::ptrdiff_t>(size)}, 4096) ==
+          (size < 4    ? "the chunk is shorter than its header"
+           : size < 12 ? "the chunk is shorter than its table of planes"
+                       : "the planes are longer than their chunk"));
   }
   Bytes longer = good;
   longer.push_back(std::byte{0});

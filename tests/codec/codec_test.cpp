@@ -115,7 +115,8 @@ TEST_CASE("a frame of another size is refused") {
 TEST_CASE("a cut frame, bytes after it, and a second frame are refused") {
   const Bytes frame = compress(smooth_bytes(1000, 1));
   for (std::size_t size = 0; size < frame.size(); ++size) {
-    CHECK_FALSE(refuse({frame.begin(), frame.begin() + static_cast<std::ptrdiff_t>(size)}, 1000).empty());
+    const std::string_view reason = refuse({frame.begin(), frame.begin() + static_cast<std::ptrdiff_t>(size)}, 1000);
+    CHECK(reason == (size < 7 ? "no zstd frame header" : "the zstd frame is cut off or damaged"));
   }
   Bytes longer = frame;
   longer.push_back(std::byte{0});
@@ -147,9 +148,13 @@ TEST_CASE("a frame that holds less than it declares is refused") {
   // Single segment, content size 200 in one byte, one last raw block of 3 bytes.
   Bytes frame{std::byte{0x28}, std::byte{0xb5}, std::byte{0x2f}, std::byte{0xfd}, std::byte{0x20}, std::byte{200}};
   for (const unsigned byte : {0x19U, 0U, 0U, 1U, 2U, 3U}) frame.push_back(static_cast<std::byte>(byte));
-  CHECK_FALSE(refuse(frame, 200).empty());
+  CHECK(refuse(frame, 200) == "the zstd frame is damaged");
   frame[5] = std::byte{3};
   CHECK(refuse(frame, 3).empty());
+  // The same with the number of a dictionary, which nobody has.
+  frame[4] = std::byte{0x21};
+  frame.insert(frame.begin() + 5, std::byte{7});
+  CHECK(refuse(frame, 3) == "the zstd frame needs a dictionary");
 }
 
 TEST_CASE("random damage to a frame never does harm") {

@@ -35,6 +35,8 @@ struct Armed {
 
 std::atomic<bool> active{false};
 std::atomic<std::int64_t> mappings{0};
+std::atomic<std::uint64_t> strays{0};
+std::atomic<std::uint32_t> file_system{0};
 
 // For what follows. Held during a call, so that the order of events is that of the calls.
 std::mutex mutex;
@@ -190,6 +192,8 @@ void mark(std::string text) {
   recorded.push_back({.call = Call::getpid, .name = std::move(text)});
 }
 std::int64_t live_mappings() { return mappings; }
+void pretend_file_system(std::uint32_t type) { file_system = type; }
+std::uint64_t stray_closes() { return strays; }
 std::size_t struck_sites() {
   const std::scoped_lock lock{mutex};
   return sites.size();
@@ -227,7 +231,11 @@ int __wrap_openat64(int fd, const char* name, int flags, ...) {
 
 int __real_close(int);
 int __wrap_close(int fd) {
-  return static_cast<int>(pass({.call = Call::close, .fd = fd}, SITE, [&](std::size_t) { return __real_close(fd); }));
+  return static_cast<int>(pass({.call = Call::close, .fd = fd}, SITE, [&](std::size_t) {
+    const int done = __real_close(fd);
+    if (done != 0 && errno == EBADF) ++strays;
+    return done;
+  }));
 }
 
 int __real_dup(int);
@@ -265,8 +273,11 @@ int __wrap_fstatat64(int fd, const char* name, struct stat* status, int flags) {
 
 int __real_fstatfs64(int, struct statfs*);
 int __wrap_fstatfs64(int fd, struct statfs* status) {
-  return static_cast<int>(
-      pass({.call = Call::fstatfs, .fd = fd}, SITE, [&](std::size_t) { return __real_fstatfs64(fd, status); }));
+  return static_cast<int>(pass({.call = Call::fstatfs, .fd = fd}, SITE, [&](std::size_t) {
+    const int done = __real_fstatfs64(fd, status);
+    if (const std::uint32_t type = file_system) status->f_type = type;
+    return done;
+  }));
 }
 
 ssize_t __real_read(int, void*, size_t);

@@ -93,8 +93,12 @@ std::uint64_t fired(std::size_t fault);  ///< how often that fault has struck
 /// A mark of the test's own among the events.
 void mark(std::string text);
 
+/// What fstatfs says of the type of every file system from now on; 0: the truth.
+void pretend_file_system(std::uint32_t type);
+
 /// Since the program began.
 std::int64_t live_mappings();  ///< mmap less munmap
+std::uint64_t stray_closes();  ///< of descriptors that were not open
 std::size_t struck_sites();    ///< places in the program whose calls were made to fail
 
 }  // namespace ckpt::test::door

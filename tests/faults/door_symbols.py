@@ -20,14 +20,14 @@ HARMLESS = {
     "pthread_self", "pthread_mutex_lock", "pthread_mutex_unlock", "pthread_cond_clockwait", "sched_yield",
     "__stack_chk_fail", "__dso_handle", "__tls_get_addr", "__cpu_model", "bcmp", "sysconf", "__memcpy_chk", "__memmove_chk",
 }  # fmt: skip
-RUNTIME = re.compile(r"_GLOBAL_OFFSET_TABLE_|_Unwind_\w+|__cxa_\w+|__g(xx|cc)_personality_v0|__(start_|stop_)?(asan|tsan|ubsan|lsan|sanitizer)_\w+")
+RUNTIME = re.compile(r"_GLOBAL_OFFSET_TABLE_|_Unwind_\w+|__cxa_\w+|__g(xx|cc)_personality_v0|__(start_|stop_)?(asan|tsan|ubsan|lsan|sanitizer|gcov)_\w+")
 
 # C++, demangled: the project itself, and what of the standard library makes no system call.
 CPP = re.compile(
     r"(typeinfo (name )?for |vtable for |guard variable for |construction vtable for )?"
     r"(non-virtual thunk to )?"
     r"(ckpt::|operator (new|delete)|__cxxabiv1::"
-    r"|std::(__cxx11::basic_string|basic_string|__throw_|filesystem::__cxx11::path|condition_variable|mutex|thread::(join|_State)"
+    r"|std::(__cxx11::basic_string|basic_string|allocator|__throw_|filesystem::__cxx11::path|condition_variable|mutex|thread::(join|_State)"
     r"|runtime_error|logic_error|length_error|out_of_range|bad_alloc|bad_array_new_length|system_error|exception|terminate|_V2::(system|generic)_category"
     r"|error_category|error_code|__detail|_Hash_bytes|chrono|__cxx11::to_string|uncaught_exceptions))"
 )

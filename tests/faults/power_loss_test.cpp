@@ -9,6 +9,7 @@
 
 #include <support/errors.hpp>
 #include <support/sample.hpp>
+#include <support/sealed_state.hpp>
 #include <sys/mman.h>
 
 #include <functional>
@@ -179,6 +180,15 @@ class Recovery {
   std::unordered_map<std::uint64_t, double> known_;
 };
 
+// The number of the newest checkpoint of a list; -1 when it is not whole.
+int latest_in(const Bytes& list) {
+  constexpr std::string_view kLatest = "latest ckpt-";
+  const std::string text{reinterpret_cast<const char*>(list.data()), list.size()};
+  const std::string body = text.substr(0, text.find("checksum "));
+  const std::size_t at = body.find(kLatest);
+  return at == std::string::npos || sealed(body) != text ? -1 : std::stoi(body.substr(at + kLatest.size()));
+}
+
 // A program that saves some times, with two checkpoints kept.
 void lose_power_in_a_run(const std::string& name, const fs::path& root, const fs::path& directory, bool entry_is_lost) {
   const QuietLog quiet;
@@ -196,7 +206,7 @@ void lose_power_in_a_run(const std::string& name, const fs::path& root, const fs
       const SaveResult result = manager.save();
       door::mark(kReturned);
       manager.wait_for_deletions();
-      door::mark("removed");
+      door::mark(kReturned);
       for (const auto& path : result.deleted) {
         removed.push_back((directory / path.filename()).native());
         removed_at.push_back(i);
@@ -204,13 +214,22 @@ void lose_power_in_a_run(const std::string& name, const fs::path& root, const fs
     }
   });
   REQUIRE(removed.size() == 5);
-  // A removal is durable when the next save has returned: by then its sync is long over.
   Recovery recover;
+  const std::string list = (directory / "ckpt.state").native();
+  std::unordered_map<std::uint64_t, int> latest;  // of each list that was seen
   cut_everywhere(name, model, events, [&](const DiskModel::State& state, int returned) -> std::string {
+    const int saves = (returned + 1) / 2;  // and each other time it waited for what was removed
     const double value = recover(directory, state);
-    if (value < returned || value > returned + 1) return "restores " + std::to_string(value);
+    if (value < saves || value > saves + 1) return "restores " + std::to_string(value);
+    if (const auto found = state.find(list); found != state.end()) {
+      const auto [entry, is_new] = latest.try_emplace(found->second.hash, 0);
+      if (is_new) entry->second = latest_in(*found->second.bytes);
+      if (entry->second < saves) return "the list ends with " + std::to_string(entry->second);
+    } else if (saves > 0) {
+      return "the list is lost";
+    }
     for (std::size_t i = 0; i < removed.size(); ++i) {
-      if (returned > removed_at[i] && state.contains(removed[i])) return removed[i] + " came back";
+      if (returned >= 2 * removed_at[i] && state.contains(removed[i])) return removed[i] + " came back";
     }
     return "";
   });
@@ -263,6 +282,46 @@ TEST_CASE("the power is lost when a checkpoint is pinned and unpinned") {
         });
     REQUIRE(fs::exists(pin) != back);
   }
+}
+
+TEST_CASE("the power is lost in a clean-up") {
+  const QuietLog quiet;
+  const TempDir dir{memory_dir()};
+  const auto checkpoint_file = [&](int number) {
+    return (dir / ("ckpt-" + std::to_string(number) + ".ckpt")).native();
+  };
+  {
+    Variable<double> value{1};
+    Checkpoint checkpoint{{"v", value}};
+    CheckpointManager manager{checkpoint, dir.path(), {.max_to_keep = std::nullopt}};
+    for (int i = 1; i <= 4; ++i) manager.save();
+  }
+  // From now on two are to be kept.
+  const fs::path list = dir / "ckpt.state";
+  const Bytes bytes = read_file(list);
+  std::string text{reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+  text.resize(text.find("checksum "));
+  text.replace(text.find("max_to_keep all"), 15, "max_to_keep 2");
+  write_file(list, std::string_view{sealed(text)});
+  const std::uint64_t before = codec::xxh3(read_file(list));
+  const DiskModel model{dir.path()};
+  const auto events = record([&] {
+    collect_garbage(dir.path(), {.apply = true});
+    door::mark(kReturned);
+  });
+  const std::uint64_t after = codec::xxh3(read_file(list));
+  CHECK(before != after);
+  CHECK_FALSE(fs::exists(checkpoint_file(1)));
+  cut_everywhere("a clean-up", model, events, [&](const DiskModel::State& state, int returned) -> std::string {
+    const auto listed = state.find(list.native());
+    if (listed == state.end()) return "the list is lost";
+    if (listed->second.hash != before && listed->second.hash != after) return "the list is neither old nor new";
+    if (!state.contains(checkpoint_file(3)) || !state.contains(checkpoint_file(4))) return "what stays is lost";
+    const bool first = state.contains(checkpoint_file(1));
+    const bool second = state.contains(checkpoint_file(2));
+    if ((!first || !second) && listed->second.hash != after) return "it removed before the list was durable";
+    return returned > 0 && (first || second) ? "it had returned, and what was removed came back" : "";
+  });
 }
 
 TEST_CASE("without fsync the power may cost the new file, and what is not whole is refused") {

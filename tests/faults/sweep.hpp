@@ -92,6 +92,7 @@ inline std::string wrong_error(const Struck& struck) {
   if (!struck.other.empty()) return "no ckpt::Error: " + struck.other;
   const Error& error = *struck.error;
   const int number = error.details().system_error;
+  if (number == EINTR && is_continued(struck.calls.back())) return "an interrupted transfer was not tried again";
   if (error.code() == ErrorCode::io && struck.any_error(number)) return {};
   if (error.code() == ErrorCode::limit && struck.any(Call::mmap)) return {};  // staging memory
   // Another one seems to have the lock.
@@ -124,6 +125,7 @@ bool strike_once(const Make& make, const std::vector<door::Fault>& before, const
   auto operation = make(dir.path());
   const std::size_t descriptors = open_descriptors();
   const std::int64_t mappings = door::live_mappings();
+  const std::uint64_t strays = door::stray_closes();
   Struck struck;
   std::vector<door::Fault> faults = before;
   faults.push_back(fault);
@@ -143,6 +145,7 @@ bool strike_once(const Make& make, const std::vector<door::Fault>& before, const
   if (!fired && !struck.ok() && before.empty()) wrong = "it fails though nothing was struck";
   if (fired && !struck.ok()) wrong = wrong_error(struck);
   if (open_descriptors() != descriptors) wrong += "; a descriptor leaks";
+  if (door::stray_closes() != strays) wrong += "; a descriptor is closed twice";
   if (door::live_mappings() != mappings || mapped_files(dir.path()) != 0) wrong += "; a mapping leaks";
   if (wrong.empty()) wrong = operation->judge(struck);
   ++sweep.runs;

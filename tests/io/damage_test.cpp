@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 #include <fcntl.h>
 #include <support/errors.hpp>
+#include <support/file_image.hpp>
 #include <support/files.hpp>
 #include <support/sample.hpp>
 #include <support/temp_dir.hpp>
@@ -221,11 +222,18 @@ TEST_CASE("a file that goes on after its end is told from one that was cut off",
   much_longer.resize(whole.size() + 65537);
   CHECK(contains(said(much_longer), "incomplete write"));
   CHECK(contains(said(Bytes(whole.begin(), whole.end() - 1)), "incomplete write"));
-  // The end of another file is none of this one's.
-  Bytes mixed = whole;
-  mixed.resize(whole.size() + 1);
-  mixed[whole.size() - 64 + 40] ^= std::byte{1};
-  CHECK(contains(said(mixed), "incomplete write"));
+  // The end of another file, or of another size, is none of this one's, and a damaged one is none at all.
+  const auto with_end = [&](std::size_t field, bool sealed) {
+    FileImage image{whole};
+    image.set<std::uint64_t>(image.footer() + field, 5);
+    if (sealed) image.seal_footer();
+    image.bytes().push_back(std::byte{});
+    return said(image.bytes());
+  };
+  CHECK(contains(with_end(at::kFooterUuid, true), "incomplete write"));
+  CHECK(contains(with_end(at::kFileSize, true), "incomplete write"));
+  CHECK(contains(with_end(at::kIndexSize, false), "incomplete write"));
+  CHECK(contains(with_end(at::kIndexSize, true), "the file goes on after its end"));
 }
 
 TEST_CASE("two blobs swapped are found, and so is a renamed tensor") {

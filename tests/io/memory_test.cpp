@@ -72,7 +72,7 @@ void read_all(const Reader& reader) {
 
 }  // namespace
 
-TEST_CASE("four processes share one file") {
+TEST_CASE("four processes share one file", "[memory]") {
   constexpr std::size_t kProcesses = 4;
   const test::TempDir dir;
   const std::filesystem::path file = dir.path() / "model.ckpt";
@@ -123,7 +123,7 @@ TEST_CASE("four processes share one file") {
   CHECK(total <= file_kib + file_kib / 50);
 }
 
-TEST_CASE("opening a file of many tensors takes little memory of its own") {
+TEST_CASE("opening a file of many tensors takes little memory of its own", "[memory]") {
   const test::TempDir dir;
   const std::filesystem::path file = dir.path() / "many.ckpt";
   {

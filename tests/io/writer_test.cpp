@@ -374,6 +374,14 @@ TEST_CASE("arguments are checked") {
         ErrorCode::invalid_argument);
   CHECK(attempt([&](Writer& w) { w.add("b", DType::block, {32}, data, {.block = BlockType{"Q4_0", 18, 0}}); }) ==
         ErrorCode::invalid_argument);
+  for (const std::string& name : {std::string{}, std::string{"Q\n"}, longest + "n"}) {
+    CHECK(attempt([&](Writer& w) { w.begin("b", DType::block, {32}, {.block = BlockType{name, 18, 32}}); }) ==
+          ErrorCode::invalid_argument);
+  }
+  CHECK(attempt([&](Writer& w) { w.add("b", DType{}, {64}, data); }) == ErrorCode::invalid_argument);
+  CHECK(attempt([&](Writer& w) { w.begin("b", DType::u8, {64}, {.compression = static_cast<Compression>(9)}); }) ==
+        ErrorCode::invalid_argument);
+  CHECK(attempt([&](Writer& w) { w.begin("b", DType::u8, {64}, {}, 63); }) == ErrorCode::invalid_argument);
   CHECK(attempt([&](Writer& w) { w.begin("b", DType::string, {1}); }) == ErrorCode::invalid_argument);
   CHECK(attempt([&](Writer& w) { w.set_metadata("ckpt.step", std::int64_t{1}); }) == ErrorCode::invalid_argument);
   CHECK(attempt([&](Writer& w) { w.set_metadata("", std::int64_t{1}); }) == ErrorCode::invalid_argument);
@@ -402,6 +410,25 @@ TEST_CASE("options are checked before a file is made") {
   }
   CHECK(refused([&](WriterOptions& o) { o.compression_level = 23; }));
   CHECK(refused([&](WriterOptions& o) { o.compression = static_cast<Compression>(9); }));
+  for (const std::string& name : {std::string{}, std::string{"a\nb"}, std::string(kMaxPathBytes, 'n')}) {
+    CHECK(refused([&](WriterOptions& o) { o.metrics = {{name, 1.0}}; }));
+  }
+}
+
+TEST_CASE("metadata and names of metrics have a limit, which the error names") {
+  const TempDir dir;
+  constexpr std::size_t kMost = kMaxMetadataBytes - kMaxPathBytes;
+  Writer writer{dir / "a.ckpt", fast()};
+  writer.set_metadata("k", Bytes(kMost / 2));
+  writer.set_metadata("k", Bytes(kMost - 100));  // the other one counts no more
+  CKPT_REQUIRE_ERROR(error, ErrorCode::limit, writer.set_metadata("more", Bytes(100)));
+  CHECK(contains(error.what(), "kMaxMetadataBytes"));
+  WriterOptions options = fast();
+  for (std::size_t i = 0; i <= kMaxMetadataBytes / 2 / 4000; ++i) {
+    options.metrics.push_back({std::to_string(i) + std::string(4000, 'n'), 1.0});
+  }
+  CKPT_REQUIRE_ERROR(too_many, ErrorCode::limit, Writer(dir / "b.ckpt", options));
+  CHECK(contains(too_many.what(), "32 MiB"));
 }
 
 TEST_CASE("a bad option is named, with its value and what may be there") {

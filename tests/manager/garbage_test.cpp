@@ -280,6 +280,19 @@ TEST_CASE("a clock that is behind does not make checkpoints stay for ever", "[ga
   CHECK(!contains(text_of(dir / "ckpt.state"), "preserved 1"));
 }
 
+TEST_CASE("a directory that is renamed away while it is looked at is left alone", "[garbage]") {
+  TempDir dir;
+  make_run(dir / "run", 4, 2);
+  const auto rename_once = [&](std::uint64_t, std::uint64_t) {
+    if (std::filesystem::exists(dir / "away")) return;
+    std::filesystem::rename(dir / "run", dir / "away");
+    std::filesystem::create_directory(dir / "run");
+  };
+  CKPT_CHECK_CODE(ErrorCode::not_found, collect_garbage(dir / "run", {.apply = true, .progress = rename_once}));
+  CHECK(numbers_in(dir / "away") == Numbers{1, 2, 3, 4});
+  CHECK(names_in(dir / "run").empty());
+}
+
 TEST_CASE("killed at any moment, it leaves a directory that the next manager reads", "[garbage][kill]") {
   constexpr int kCount = 400;
   constexpr int kRounds = 16;

@@ -265,6 +265,8 @@ TEST_CASE("a directory that is renamed away is noticed before anything is writte
     CKPT_REQUIRE_ERROR(error, ErrorCode::not_found, run.save());
     CHECK(error.details().file == dir / "run");
   }
+  CKPT_CHECK_CODE(ErrorCode::not_found, run.manager.pin(1));
+  CKPT_CHECK_CODE(ErrorCode::not_found, run.manager.unpin(1));
   CHECK(names_in(dir / "run").empty());
   CHECK(checkpoints_in(dir / "away") == Paths{"ckpt-1.ckpt"});
   std::filesystem::remove(dir / "run");

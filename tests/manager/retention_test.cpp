@@ -354,4 +354,11 @@ TEST_CASE("rules that make no sense are refused", "[manager][retention]") {
   ManagerOptions metric;
   metric.keep_best = {{.metric = ""}};
   CKPT_CHECK_CODE(ErrorCode::invalid_argument, Run(dir.path(), metric));
+  ManagerOptions many;
+  many.keep_best.assign(1000, {.metric = "loss"});
+  {
+    Run run{dir.path(), many};
+  }
+  many.keep_best.push_back({.metric = "loss"});
+  CKPT_CHECK_CODE(ErrorCode::invalid_argument, Run(dir.path(), many));
 }

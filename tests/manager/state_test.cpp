@@ -105,11 +105,13 @@ TEST_CASE("a state file that is missing, empty or damaged is rebuilt from the di
       {good.substr(0, good.size() - 1), "damaged"},
       {good + "\n", "damaged"},
       {"\n", "damaged"},
+      {"checksum 0\n", "damaged"},
       {sealed("ckpt-state 1\nlatest ckpt-3.ckpt\nactive 1 ckpt-2.ckpt\n"), "latest"},
       {sealed("ckpt-state 1\nlatest ckpt-3.ckpt\n"), "latest"},
       {sealed("ckpt-state 1\nactive 1 ckpt-2.ckpt\n"), "latest"},
       {sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nactive x ckpt-2.ckpt\n"), "damaged"},
       {sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nactive nan ckpt-2.ckpt\n"), "damaged"},
+      {sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nactive 1xckpt-2.ckpt\n"), "damaged"},
       {sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nactive 1 ckpt-2.ckpt"), "damaged"},
       {sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nactive 1 ckpt-2.ckpt\nactive 1 ckpt-2.ckpt\n"), "damaged"},
       {sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nlast_preserved\nactive 1 ckpt-2.ckpt\n"), "damaged"},
@@ -164,6 +166,17 @@ TEST_CASE("a state file that is missing, empty or damaged is rebuilt from the di
   CHECK(run.save().deleted == std::vector{dir / "ckpt-10.ckpt"});
   CHECK(checkpoints_in(dir.path()).size() == 12);  // 1 to 9 are nobody's and stay
   CHECK(contains(text_of(dir / "ckpt.state"), "latest ckpt-13.ckpt\n"));
+}
+
+TEST_CASE("a state file that is longer than any is not read", "[manager][state]") {
+  TempDir dir;
+  make_run(dir.path(), 2);
+  std::filesystem::resize_file(dir / "ckpt.state", (64U << 20U) + 1);
+  LogCapture log;
+  Run run{dir.path()};
+  REQUIRE(log.warnings.size() == 1);
+  CHECK(contains(log.warnings[0], "is too long"));
+  CHECK(run.manager.checkpoints().size() == 2);
 }
 
 TEST_CASE("a state file cannot point outside its directory", "[manager][state][hostile]") {

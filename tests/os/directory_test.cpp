@@ -63,6 +63,7 @@ TEST_CASE("rename_to_new never replaces") {
   write_file(dir / "b", "2");
   CKPT_REQUIRE_ERROR(error, ErrorCode::already_exists, directory.rename_to_new("a", "b", dir / "b"));
   CHECK(error.details().file == dir / "b");
+  CHECK(error.details().problem == "a file of that name exists");
   CHECK(read_file(dir / "a") == to_bytes("1"));
   CHECK(read_file(dir / "b") == to_bytes("2"));
   directory.rename_to_new("a", "c", dir / "c");
@@ -173,7 +174,9 @@ TEST_CASE("stale temporaries are removed, and nothing else") {
                                         ".a.ckpt.0123456789abcde.tmp",
                                         ".a.ckpt.0123456789ABCDEF.tmp",
                                         ".a.ckpt.0123456789abcdef.tmp2",
-                                        ".hidden"};
+                                        ".hidden",
+                                        ".tmp",
+                                        ".0123456789abcdef.tmp"};
   for (const std::string& name : others) write_file(dir / name, "x");
   std::filesystem::create_directory(dir / ".d.0123456789abcdef.tmp");
   write_file(dir / "precious", "x");

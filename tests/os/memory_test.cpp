@@ -31,6 +31,7 @@ TEST_CASE("memory is rounded up, zero, and writable to the end") {
 
 TEST_CASE("more memory than there is") {
   for (const std::uint64_t bytes : {std::uint64_t{1} << 62U, std::numeric_limits<std::uint64_t>::max()}) {
+    CHECK(Memory::rounded(bytes) == bytes);
     CKPT_REQUIRE_ERROR(error, ErrorCode::limit, Memory{bytes});
     CHECK(error.details().system_error != 0);
     CHECK(test::contains(error.details().advice, "hand_off"));

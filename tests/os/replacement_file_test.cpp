@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <filesystem>
 #include <random>
 #include <string>
 #include <thread>
@@ -180,6 +181,18 @@ TEST_CASE("writers and those who clean up do not disturb each other") {
   CHECK(failures == 0);
   CHECK(names_in(dir.path()) == std::vector<std::string>{"f0", "f1", "f2", "f3"});
   for (int w = 0; w < 4; ++w) CHECK(read_file(dir / ("f" + std::to_string(w))) == to_bytes("199"));
+}
+
+TEST_CASE("a file that something else cuts while it is written does not appear") {
+  const TempDir dir;
+  ReplacementFile file{dir / "a", {.durable = false}};
+  file.append(random_bytes(1'000'000, 1));  // goes to the file at once
+  const std::vector<std::string> names = names_in(dir.path());
+  REQUIRE(names.size() == 1);
+  std::filesystem::resize_file(dir / names.front(), 500'000);
+  CKPT_REQUIRE_ERROR(error, ErrorCode::io, file.commit(true));
+  CHECK(contains(error.what(), "wrong size"));
+  CHECK_FALSE(std::filesystem::exists(dir / "a"));
 }
 
 TEST_CASE("an error of a writing thread surfaces") {
