@@ -1,6 +1,7 @@
 #include "io/verifier.hpp"
 
 #include "base/parallel.hpp"
+#include "codec/xxh3.hpp"
 #include "format/structure_check.hpp"
 #include "io/located.hpp"
 #include "io/tensor_reader.hpp"
@@ -10,6 +11,7 @@
 #include <algorithm>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -25,6 +27,13 @@ class Verifier {
            const format::Footer& footer, const VerifyOptions& options)
       : path_{path}, source_{source}, index_{index}, footer_{footer}, options_{options} {}
 
+  /// The report of a file that has no index to go by.
+  VerifyReport refuse(const Error& error) {
+    report_.tensors = index_.tensor_count();
+    add(error);
+    return std::move(report_);
+  }
+
   VerifyReport run(const format::Header& header) {
     report_.tensors = index_.tensor_count();
     check_index_pages();
@@ -35,7 +44,7 @@ class Verifier {
     if (report_.problems.empty()) {
       for (const Error& error : structure.problems) add(error);
     }
-    for (const auto& gap : structure.gaps) check_gap(gap);
+    for (const auto& gap : structure.gaps) attempt([&] { check_gap(gap); });
     check_data(structure.tensors);
     std::ranges::sort(report_.problems, {}, [](const Error& error) {
       return std::pair{error.details().offset.value_or(0), std::string_view{error.what()}};
@@ -85,12 +94,12 @@ class Verifier {
     const auto wrong = std::ranges::find_if(bytes, [](std::byte byte) { return byte != std::byte{}; });
     done_ += gap.size;
     if (wrong == bytes.end()) return;
-    add(Error{ErrorCode::corrupt,
-              {.problem = "a byte of the padding between blobs is not zero",
-               .offset = gap.offset + static_cast<std::uint64_t>(wrong - bytes.begin()),
-               .expected = "0",
-               .found = std::to_string(std::to_integer<int>(*wrong)),
-               .advice = "the file is damaged: use another checkpoint"}});
+    throw Error{ErrorCode::corrupt,
+                {.problem = "a byte of the padding between blobs is not zero",
+                 .offset = gap.offset + static_cast<std::uint64_t>(wrong - bytes.begin()),
+                 .expected = "0",
+                 .found = std::to_string(std::to_integer<int>(*wrong)),
+                 .advice = "the file is damaged: use another checkpoint"}};
   }
 
   void check_data(const std::vector<std::size_t>& tensors) {
@@ -155,11 +164,38 @@ class Verifier {
   std::uint64_t done_ = format::kHeaderBytes;
 };
 
+// The index of a file as it is now, between a header and a footer that are whole; `memory` is to hold it. Throws
+// corrupt.
+void read_index(const Source& file, const format::Footer& footer, std::vector<std::byte>& memory,
+                std::optional<format::IndexView>& index) {
+  std::vector<std::byte> scratch;
+  const auto header =
+      format::decode_header(file.bytes(0, format::kHeaderBytes, scratch).first<format::kHeaderBytes>(), codec::xxh3);
+  const std::uint64_t end = footer.file_size - format::kFooterBytes;
+  const auto last = file.bytes(end, format::kFooterBytes, scratch).first<format::kFooterBytes>();
+  format::decode_footer(last, footer.file_size, header, codec::xxh3);
+  const auto size = static_cast<std::size_t>(footer.index_size);
+  const auto both = file.bytes(footer.index_offset, static_cast<std::size_t>(end - footer.index_offset), memory);
+  index.emplace(both.first(size), both.subspan(size), header, footer, codec::xxh3, format::ReadAt{});
+}
+
 }  // namespace
 
 VerifyReport verify_file(const std::filesystem::path& path, const Source& source, const format::IndexView& index,
                          const format::Header& header, const format::Footer& footer, const VerifyOptions& options) {
-  return Verifier{path, source, index, footer, options}.run(header);
+  // Explicit reads: where the file became shorter or the device fails, a mapping would give a signal.
+  const std::unique_ptr<const Source> reopened = source.is_mapped() ? source.reopened() : nullptr;
+  if (source.is_mapped() && !reopened) return Verifier{path, source, index, footer, options}.run(header);
+  const Source& reads = reopened ? *reopened : source;
+  std::vector<std::byte> memory;
+  std::optional<format::IndexView> copy;
+  try {
+    read_index(reads, footer, memory, copy);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::corrupt) throw;
+    return Verifier{path, reads, index, footer, options}.refuse(error);
+  }
+  return Verifier{path, reads, *copy, footer, options}.run(header);
 }
 
 }  // namespace ckpt::io

@@ -67,7 +67,7 @@ File File::open(const std::filesystem::path& path) {
   if (!S_ISREG(status.st_mode)) {
     throw Error{ErrorCode::invalid_argument, {.problem = "not a regular file", .file = path}};
   }
-  return File{std::move(descriptor), path, static_cast<std::uint64_t>(status.st_size)};
+  return File{std::move(descriptor), path, static_cast<std::uint64_t>(status.st_size), {status.st_dev, status.st_ino}};
 }
 
 void File::read_at(std::uint64_t offset, std::span<std::byte> destination) const {
