@@ -109,6 +109,23 @@ TEST_CASE("threads use a Reader that is new in every way at once", "[threads]") 
   }
 }
 
+TEST_CASE("threads touch the index of a new Reader at once", "[threads]") {
+  const TempDir dir;
+  write_many(dir / "many.ckpt");
+  const Expected expected{Reader::open(dir / "many.ckpt")};
+  for (int round = 0; round < 200; ++round) {
+    const Reader reader = Reader::open(dir / "many.ckpt", {.mode = ReadMode::mmap});
+    const std::string wrong = together(4, [&](std::size_t thread) -> std::string {
+      for (std::size_t step = 0; step < reader.size(); step += 40) {  // about a page of the index each
+        const std::size_t i = (step + thread * 150) % reader.size();
+        if (reader.info(i).path != expected.paths[i]) return "another path";
+      }
+      return {};
+    });
+    REQUIRE(wrong == "");
+  }
+}
+
 TEST_CASE("eight writers in one directory", "[threads]") {
   constexpr std::size_t kWriters = 8;
   constexpr int kRounds = 6;
