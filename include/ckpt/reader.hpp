@@ -22,10 +22,14 @@ namespace ckpt {
 /// How bytes reach the program.
 enum class ReadMode : std::uint8_t {
   automatic,  ///< mmap on local file systems, read on network ones
-  mmap,       ///< one shared mapping: nothing is read before it is used, all processes share it, I/O errors are signals
-              ///< (SIGBUS)
-  read,       ///< explicit reads into memory of the library or the caller: I/O errors are exceptions
+  mmap,       ///< one shared mapping: nothing is read before it is used, and all processes share it
+  read,       ///< explicit reads into memory of the library or the caller
 };
+
+// What a mapping cannot promise: a page of it that cannot be read ends the process with a signal (SIGBUS) when it is
+// touched, by the program or by the library. That is a page that lies behind the end of a file which somebody cut off
+// in place, or one at which the device fails. In ReadMode::read, Reader::prefault and Reader::verify, both are
+// exceptions; copies that were made stay what they are. Saving to the path of a mapped file, or removing it, is safe.
 
 /// When the sums of tensor data are checked. The index is always checked, page by page, before it is believed.
 enum class Verify : std::uint8_t {
@@ -101,7 +105,8 @@ struct VerifyReport {
 /// An open checkpoint file. A cheap handle: copies share one immutable state, which any number of threads may use.
 /// Opening reads the header, the footer and a few pages of the index, whatever the size of the file; in ReadMode::read,
 /// the whole index. In ReadMode::mmap a Reader keeps the file's descriptor until it has read its first dozen of index
-/// pages or the object graph; views keep none.
+/// pages or the object graph; views keep none. After fork() the child may use its copy, too, unless another thread was
+/// in a call at that moment.
 class Reader {
  public:
   /// Throws not_found, io, corrupt (damaged, truncated, no checkpoint), unsupported (a newer major version, an unknown
@@ -147,11 +152,20 @@ class Reader {
   /// hold anything.
   void read_into(std::span<const ReadRequest> requests) const;
 
+  /// Has the stored data of tensors in memory when it returns, with all threads, so that using them does not wait for
+  /// the device. The system may drop it again when it needs memory. What cannot be read, because the device fails or
+  /// the file was cut off, is an error here, where touching it would be a signal. Goes through the whole index each
+  /// time, so ask for many at once. Does nothing in ReadMode::read, where binding reads. Throws io, corrupt, and
+  /// invalid_argument as info().
+  void prefault(std::size_t index) const;
+  void prefault(std::span<const std::size_t> indices) const;
+
   /// Checks the sums of one tensor's data. Throws corrupt, io.
   void verify_tensor(std::size_t index) const;
 
-  /// Reads and checks every byte of the file: index, data, padding, overlaps. Damage is reported, not thrown. What cannot
-  /// be read throws io, in ReadMode::mmap too.
+  /// Reads and checks every byte of the file: index, data, padding, overlaps. Damage is reported, not thrown. It reads
+  /// explicitly, whatever the mode, so a device that fails and a file that was cut off are errors and no signals; only
+  /// a mapped file whose path leads elsewhere by now (it was removed or replaced) is checked where it is mapped.
   VerifyReport verify(const VerifyOptions& options = {}) const;
 
   /// All metadata, copied. Throws corrupt.

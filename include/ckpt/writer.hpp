@@ -34,8 +34,8 @@ struct WriterOptions {
   Compression compression = Compression::none;
   /// zstd's, -7 to 22, for what has repetitions. Exponents of weights have none, and are coded alike at each level.
   int compression_level = 1;
-  /// That compute checksums and compress; 0: one per core. Each that compresses takes the memory of about two chunks; up
-  /// to 12 more wait for the disk, with 24 MiB between them.
+  /// That compute checksums and compress; 0: one per core. Each that compresses takes the memory of about two chunks.
+  /// Up to 12 more wait for the disk, with 24 MiB between them.
   unsigned threads = 0;
   /// Bytes: powers of two, kMinAlignment to kMaxAlignment. Blobs of `large_alignment` bytes or more start on it.
   std::uint32_t small_alignment = kDefaultSmallAlignment;

@@ -139,6 +139,36 @@ void Reader::Impl::transfer(std::span<const io::Transfer> transfers) const {
   io::transfer(source_, *index_, transfers, verify_ != Verify::none, threads_);
 }
 
+void Reader::Impl::prefault(std::span<const std::size_t> indices) const {
+  struct Piece {
+    std::uint64_t offset;
+    std::size_t size;
+  };
+  constexpr std::uint64_t kMostBytes = std::uint64_t{4} << 20U;
+  std::vector<Piece> pieces;
+  const auto add = [&](std::uint64_t offset, std::uint64_t size) {
+    for (std::uint64_t done = 0; done < size && source_.is_mapped(); done += kMostBytes) {
+      pieces.push_back({offset + done, static_cast<std::size_t>(std::min(kMostBytes, size - done))});
+    }
+  };
+  const auto load = [&] {
+    base::deal_out(pieces.size(), threads_, [&] {
+      return [&, scratch = std::vector<std::byte>{}](std::size_t i) mutable {
+        source_.prefault(pieces[i].offset, pieces[i].size, scratch);
+      };
+    });
+    pieces.clear();
+  };
+  // First the index, which says where the rest is.
+  add(footer_.index_offset, footer_.file_size - footer_.index_offset);
+  load();
+  for (const std::size_t index : indices) {
+    const format::TensorRecord record = this->record(index);
+    add(record.blob_offset, record.blob_size);
+  }
+  load();
+}
+
 TensorInfo Reader::info(std::size_t index) const {
   return io::located(path(), [&] {
     const format::TensorRecord record = impl_->record(index);
@@ -220,6 +250,12 @@ void Reader::read_into(std::span<const ReadRequest> requests) const {
     }
     impl_->transfer(transfers);
   });
+}
+
+void Reader::prefault(std::size_t index) const { prefault({&index, 1}); }
+
+void Reader::prefault(std::span<const std::size_t> indices) const {
+  io::located(path(), [&] { impl_->prefault(indices); });
 }
 
 void Reader::verify_tensor(std::size_t index) const {

@@ -41,6 +41,7 @@ class Reader::Impl {
 
   io::Binding bind(std::size_t index) const;
   void transfer(std::span<const io::Transfer> transfers) const;
+  void prefault(std::span<const std::size_t> indices) const;
 
  private:
   /// For a file that does not end in a footer: throws corrupt, saying whether it is longer or shorter than it was.

@@ -3,10 +3,12 @@
 #include "base/checked.hpp"
 #include "base/stream_copy.hpp"
 #include "format/layout.hpp"
+#include "os/system_error.hpp"
 
 #include <ckpt/error.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <limits>
@@ -30,10 +32,11 @@ std::shared_ptr<std::byte> allocate_aligned(std::uint64_t size) {
   return {static_cast<std::byte*>(memory), std::free};
 }
 
-Source::Source(const std::filesystem::path& path, ReadMode mode, bool copy_on_write) {
+Source::Source(const std::filesystem::path& path, ReadMode mode, bool copy_on_write) : path_{path} {
   file_ = std::make_shared<const os::File>(os::File::open(path));
   const os::File& file = *file_;
   size_ = file.size();
+  id_ = file.id();
   const auto beginning =
       std::span{header_}.first(static_cast<std::size_t>(std::min<std::uint64_t>(size_, header_.size())));
   file.read_at(0, beginning);
@@ -61,6 +64,24 @@ Source::Source(const std::filesystem::path& path, ReadMode mode, bool copy_on_wr
   }
 }
 
+Source::Source(const Source& other, os::File file)
+    : path_{other.path_},
+      size_{other.size_},
+      id_{other.id_},
+      header_{other.header_},
+      end_{other.end_},
+      file_{std::make_shared<const os::File>(std::move(file))} {}
+
+std::unique_ptr<const Source> Source::reopened() const {
+  try {
+    os::File file = os::File::open(path_);
+    if (file.id() == id_) return std::unique_ptr<const Source>{new Source{*this, std::move(file)}};
+  } catch (const Error&) {
+    // It was removed, or is another thing now.
+  }
+  return nullptr;
+}
+
 std::span<const std::byte> Source::bytes(std::uint64_t offset, std::size_t size,
                                          std::vector<std::byte>& scratch) const {
   if (mapping_) return mapping_->bytes().subspan(static_cast<std::size_t>(offset), size);
@@ -86,6 +107,17 @@ void Source::copy(std::uint64_t offset, std::span<std::byte> destination, bool u
     std::memcpy(destination.data(), from, destination.size());
   } else {
     base::stream_copy(destination.data(), from, destination.size());
+  }
+}
+
+void Source::prefault(std::uint64_t offset, std::size_t size, std::vector<std::byte>& scratch) const {
+  const int error = mapping_ ? mapping_->populate(static_cast<std::size_t>(offset), size) : 0;
+  if (error == 0) return;
+  // Reading tells what is wrong, and where. On a kernel that cannot populate, it does as well.
+  if (const auto file = reopened()) {
+    file->bytes(offset, size, scratch);
+  } else if (error != EINVAL) {
+    os::throw_system_error(error, "cannot read", path_, offset);
   }
 }
 

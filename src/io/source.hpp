@@ -50,6 +50,13 @@ class Source {
   /// Copies a range that lies within the file; past the cache, unless the copy is `used_next`.
   void copy(std::uint64_t offset, std::span<std::byte> destination, bool used_next) const;
 
+  /// Has a mapped range, which lies within the file, in memory when it returns. `scratch` is reused between calls.
+  /// Throws io, corrupt when the file has become shorter.
+  void prefault(std::uint64_t offset, std::size_t size, std::vector<std::byte>& scratch) const;
+
+  /// In mmap mode: the same file, to be read explicitly. Nothing when its path does not lead to it any more.
+  std::unique_ptr<const Source> reopened() const;
+
   /// Has the system read what of a mapped range is not in memory; returns at once. A hint.
   void prefetch(std::uint64_t offset, std::size_t size) const noexcept;
 
@@ -59,11 +66,15 @@ class Source {
   const std::shared_ptr<const os::Mapping>& private_mapping() const noexcept { return private_mapping_; }
 
  private:
+  Source(const Source& other, os::File file);
+
   std::span<const std::byte> end() const noexcept {
     return std::span{end_}.first(static_cast<std::size_t>(std::min<std::uint64_t>(size_, kMostAtEnd)));
   }
 
+  std::filesystem::path path_;
   std::uint64_t size_ = 0;
+  os::FileId id_;
   format::HeaderBytes header_{};
   // The end of the file, of which the footer needs less: page sums and the whole of a small index come with the same
   // call.

@@ -36,15 +36,13 @@ class TensorReader {
   /// headers of their frames. `scratch` is reused between calls. Returns the bytes checked.
   std::uint64_t verify(std::uint32_t chunk, std::vector<std::byte>& scratch) const;
 
-  struct Piece {
-    std::uint64_t offset;   ///< in the file
-    std::uint32_t stored;   ///< bytes in the file
-    std::uint32_t content;  ///< bytes after decompression
-  };
-  /// Where a chunk lies.
-  Piece piece(std::uint32_t chunk) const;
-
  private:
+  struct Piece {
+    std::uint64_t offset;   // in the file
+    std::uint32_t stored;   // bytes in the file
+    std::uint32_t content;  // bytes after decompression
+  };
+  Piece piece(std::uint32_t chunk) const;
   void check_sum(std::uint32_t chunk, const Piece& piece, std::span<const std::byte> stored) const;
   void check_frame(std::uint32_t chunk, const Piece& piece, const char* problem) const;
   void place_frames();

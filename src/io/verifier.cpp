@@ -1,6 +1,7 @@
 #include "io/verifier.hpp"
 
 #include "base/parallel.hpp"
+#include "codec/xxh3.hpp"
 #include "format/structure_check.hpp"
 #include "io/located.hpp"
 #include "io/tensor_reader.hpp"
@@ -8,10 +9,10 @@
 #include <ckpt/error.hpp>
 
 #include <algorithm>
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -27,9 +28,15 @@ class Verifier {
            const format::Footer& footer, const VerifyOptions& options)
       : path_{path}, source_{source}, index_{index}, footer_{footer}, options_{options} {}
 
+  /// The report of a file that has no index to go by.
+  VerifyReport refuse(const Error& error) {
+    report_.tensors = index_.tensor_count();
+    add(error);
+    return std::move(report_);
+  }
+
   VerifyReport run(const format::Header& header) {
     report_.tensors = index_.tensor_count();
-    require_readable(data_end(), source_.size() - data_end());
     check_index_pages();
     const bool has_zstd = (header.required_features & format::kFeatureZstd) != 0;
     const bool has_graph = (header.optional_features & format::kFeatureGraph) != 0;
@@ -58,24 +65,9 @@ class Verifier {
     std::uint32_t last;
   };
   static constexpr std::uint32_t kChunksAUnit = 16;
-  static constexpr std::uint64_t kWindow = std::uint64_t{1} << 20U;
   static constexpr std::size_t kMostProblems = 10'000;  // of which each takes more memory than a record
 
   std::uint64_t data_end() const noexcept { return footer_.index_offset; }
-
-  // Before bytes of a mapping are touched: what cannot be read is an error then, and not a signal. By windows, since
-  // tensors may be small and the question costs a system call.
-  void require_readable(std::uint64_t offset, std::uint64_t size) {
-    if (!source_.is_mapped()) return;
-    for (std::uint64_t at = offset / kWindow; at * kWindow < offset + size; ++at) {
-      std::atomic<bool>& known = readable_[static_cast<std::size_t>(at)];
-      if (known.load(std::memory_order_relaxed)) continue;
-      const std::uint64_t begin = at * kWindow;
-      source_.mapping()->require_readable(static_cast<std::size_t>(begin),
-                                          static_cast<std::size_t>(std::min(kWindow, source_.size() - begin)));
-      known.store(true, std::memory_order_relaxed);
-    }
-  }
 
   void add(const Error& error) {
     if (!error.details().object.empty()) damaged_.insert(error.details().object);
@@ -101,18 +93,17 @@ class Verifier {
   }
 
   void check_gap(const format::Structure::Range& gap) {
-    require_readable(gap.offset, gap.size);
     std::vector<std::byte> scratch;
     const auto bytes = source_.bytes(gap.offset, static_cast<std::size_t>(gap.size), scratch);
     const auto wrong = std::ranges::find_if(bytes, [](std::byte byte) { return byte != std::byte{}; });
     done_ += gap.size;
     if (wrong == bytes.end()) return;
-    add(Error{ErrorCode::corrupt,
-              {.problem = "a byte of the padding between blobs is not zero",
-               .offset = gap.offset + static_cast<std::uint64_t>(wrong - bytes.begin()),
-               .expected = "0",
-               .found = std::to_string(std::to_integer<int>(*wrong)),
-               .advice = "the file is damaged: use another checkpoint"}});
+    throw Error{ErrorCode::corrupt,
+                {.problem = "a byte of the padding between blobs is not zero",
+                 .offset = gap.offset + static_cast<std::uint64_t>(wrong - bytes.begin()),
+                 .expected = "0",
+                 .found = std::to_string(std::to_integer<int>(*wrong)),
+                 .advice = "the file is damaged: use another checkpoint"}};
   }
 
   void check_data(const std::vector<std::size_t>& tensors) {
@@ -147,11 +138,7 @@ class Verifier {
     });
     // Each chunk on its own, so that one that is damaged does not hide the next.
     for (std::uint32_t chunk = unit.first; reader && chunk < unit.last; ++chunk) {
-      attempt([&] {
-        const TensorReader::Piece at = reader->piece(chunk);
-        require_readable(at.offset, at.stored);
-        checked += reader->verify(chunk, scratch);
-      });
+      attempt([&] { checked += reader->verify(chunk, scratch); });
     }
     const std::scoped_lock lock{mutex_};
     done_ += checked;
@@ -174,8 +161,6 @@ class Verifier {
   const format::IndexView& index_;
   const format::Footer& footer_;
   const VerifyOptions& options_;
-  std::vector<std::atomic<bool>> readable_ =  // windows of a mapping
-      std::vector<std::atomic<bool>>(static_cast<std::size_t>(source_.size() / kWindow) + 1);
   std::uint64_t unclaimed_ = data_end();  // bytes of the file that no blob was found to take
   std::mutex mutex_;                      // for what follows
   VerifyReport report_;
@@ -183,11 +168,38 @@ class Verifier {
   std::uint64_t done_ = format::kHeaderBytes;
 };
 
+// The index of a file as it is now, between a header and a footer that are whole; `memory` is to hold it. Throws
+// corrupt.
+void read_index(const Source& file, const format::Footer& footer, std::vector<std::byte>& memory,
+                std::optional<format::IndexView>& index) {
+  std::vector<std::byte> scratch;
+  const auto header =
+      format::decode_header(file.bytes(0, format::kHeaderBytes, scratch).first<format::kHeaderBytes>(), codec::xxh3);
+  const std::uint64_t end = footer.file_size - format::kFooterBytes;
+  const auto last = file.bytes(end, format::kFooterBytes, scratch).first<format::kFooterBytes>();
+  format::decode_footer(last, footer.file_size, header, codec::xxh3);
+  const auto size = static_cast<std::size_t>(footer.index_size);
+  const auto both = file.bytes(footer.index_offset, static_cast<std::size_t>(end - footer.index_offset), memory);
+  index.emplace(both.first(size), both.subspan(size), header, footer, codec::xxh3, format::ReadAt{});
+}
+
 }  // namespace
 
 VerifyReport verify_file(const std::filesystem::path& path, const Source& source, const format::IndexView& index,
                          const format::Header& header, const format::Footer& footer, const VerifyOptions& options) {
-  return Verifier{path, source, index, footer, options}.run(header);
+  // Explicit reads: where the file became shorter or the device fails, a mapping would give a signal.
+  const std::unique_ptr<const Source> reopened = source.is_mapped() ? source.reopened() : nullptr;
+  if (source.is_mapped() && !reopened) return Verifier{path, source, index, footer, options}.run(header);
+  const Source& reads = reopened ? *reopened : source;
+  std::vector<std::byte> memory;
+  std::optional<format::IndexView> copy;
+  try {
+    read_index(reads, footer, memory, copy);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::corrupt) throw;
+    return Verifier{path, reads, index, footer, options}.refuse(error);
+  }
+  return Verifier{path, reads, *copy, footer, options}.run(header);
 }
 
 }  // namespace ckpt::io

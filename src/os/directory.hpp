@@ -13,14 +13,6 @@
 
 namespace ckpt::os {
 
-/// Which file a name leads to: another one after it was replaced.
-struct FileId {
-  std::uint64_t device = 0;
-  std::uint64_t inode = 0;
-
-  friend bool operator==(const FileId&, const FileId&) = default;
-};
-
 /// An open directory. Names are single components; the directory may be renamed while it is open.
 class Directory {
  public:

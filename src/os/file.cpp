@@ -70,7 +70,7 @@ File File::open(const std::filesystem::path& path) {
                  .file = path,
                  .advice = "a pipe, socket or device is in its place: remove that, or name another file"}};
   }
-  return File{std::move(descriptor), path, static_cast<std::uint64_t>(status.st_size)};
+  return File{std::move(descriptor), path, static_cast<std::uint64_t>(status.st_size), {status.st_dev, status.st_ino}};
 }
 
 void File::read_at(std::uint64_t offset, std::span<std::byte> destination) const {

@@ -28,6 +28,15 @@ class Descriptor {
   int fd_ = -1;
 };
 
+/// Which file a path leads to: another one after it was replaced. As long as somebody has it open or mapped, no other
+/// is the same.
+struct FileId {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+
+  friend bool operator==(const FileId&, const FileId&) = default;
+};
+
 /// A regular file, open for reading. Immutable, so any number of threads may read from it.
 class File {
  public:
@@ -36,7 +45,9 @@ class File {
 
   const std::filesystem::path& path() const noexcept { return path_; }
   int fd() const noexcept { return descriptor_.get(); }
+  /// When it was opened.
   std::uint64_t size() const noexcept { return size_; }
+  FileId id() const noexcept { return id_; }
 
   /// Fills `destination` from `offset`. Throws io, or corrupt when the file has become shorter.
   void read_at(std::uint64_t offset, std::span<std::byte> destination) const;
@@ -45,12 +56,13 @@ class File {
   bool is_remote() const noexcept;
 
  private:
-  File(Descriptor descriptor, std::filesystem::path path, std::uint64_t size)
-      : descriptor_{std::move(descriptor)}, path_{std::move(path)}, size_{size} {}
+  File(Descriptor descriptor, std::filesystem::path path, std::uint64_t size, FileId id)
+      : descriptor_{std::move(descriptor)}, path_{std::move(path)}, size_{size}, id_{id} {}
 
   Descriptor descriptor_;
   std::filesystem::path path_;
   std::uint64_t size_;
+  FileId id_;
 };
 
 /// The content of a small text file; nothing when it does not exist. Throws io, limit when it is longer than

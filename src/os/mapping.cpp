@@ -2,8 +2,6 @@
 
 #include "os/system_error.hpp"
 
-#include <ckpt/error.hpp>
-
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -16,6 +14,18 @@ namespace {
 // One hint makes the kernel read at most as much as the device takes in one request, whatever the length.
 constexpr std::size_t kHintBytes = std::size_t{256} << 10U;
 
+// Linux 5.14; the C library may be older.
+#ifdef MADV_POPULATE_READ
+constexpr int kPopulate = MADV_POPULATE_READ;
+#else
+constexpr int kPopulate = 22;
+#endif
+
+std::size_t page_start(std::size_t offset) noexcept {
+  static const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  return offset / page * page;
+}
+
 }  // namespace
 
 Mapping::Mapping(const File& file, Kind kind) : size_{static_cast<std::size_t>(file.size())} {
@@ -27,27 +37,17 @@ Mapping::Mapping(const File& file, Kind kind) : size_{static_cast<std::size_t>(f
 }
 
 void Mapping::prefetch(std::size_t offset, std::size_t size) const noexcept {
-  static const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   if (size == 0) return;
   const std::size_t end = offset + size;
-  std::size_t at = offset / page * page;
+  std::size_t at = page_start(offset);
   unsigned char state = 0;
   if (::mincore(data_ + at, 1, &state) == 0 && (state & 1U) != 0) return;
   for (; at < end; at += kHintBytes) ::madvise(data_ + at, std::min(kHintBytes, end - at), MADV_WILLNEED);
 }
 
-void Mapping::require_readable(std::size_t offset, std::size_t size) const {
-  static const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-  const std::size_t at = offset / page * page;
-  if (::madvise(data_ + at, offset + size - at, MADV_POPULATE_READ) == 0) return;
-  // Any other error says that the system cannot tell.
-  if (errno != EFAULT && errno != EHWPOISON) return;
-  throw Error{ErrorCode::io,
-              {.problem = "a part of the mapped file cannot be read",
-               .offset = at,
-               .advice = "it was truncated after it was opened, or the device fails: look at the kernel's log, and use "
-                         "another checkpoint",
-               .system_error = errno}};
+int Mapping::populate(std::size_t offset, std::size_t size) const noexcept {
+  const std::size_t at = page_start(offset);
+  return size == 0 || ::madvise(data_ + at, offset + size - at, kPopulate) == 0 ? 0 : errno;
 }
 
 Mapping::~Mapping() { ::munmap(data_, size_); }

@@ -28,9 +28,9 @@ class Mapping {
   /// A hint: what cannot be read is an error where it is used.
   void prefetch(std::size_t offset, std::size_t size) const noexcept;
 
-  /// Has the system read the range, which lies within the mapping, and waits. What cannot be read, so that touching it
-  /// would be a signal, is an error: throws io. Linux before 5.14 tells nothing.
-  void require_readable(std::size_t offset, std::size_t size) const;
+  /// Has the range, which lies within the mapping, in memory when it returns. 0, or the errno: EFAULT when a part of it
+  /// cannot be read, where touching it would be SIGBUS; EINVAL when the kernel is older than 5.14.
+  int populate(std::size_t offset, std::size_t size) const noexcept;
 
   std::span<const std::byte> bytes() const noexcept { return {data_, size_}; }
   std::byte* data() const noexcept { return data_; }

@@ -40,7 +40,7 @@ TEST_CASE("files on network file systems are read, others are mapped") {
   door::pretend_file_system(0xef53);  // ext4
   CHECK(mode_of(Reader::open(dir / "a.ckpt")) == ReadMode::mmap);
   door::pretend_file_system(0);
-  const door::Guard guard{{{.error = EIO, .only = Call::fstatfs}}};
+  const door::Guard guard{{{.error = EIO, .kind = Call::fstatfs}}};
   CHECK(mode_of(Reader::open(dir / "a.ckpt")) == ReadMode::mmap);
 }
 
@@ -49,7 +49,7 @@ TEST_CASE("what close says of a file that need not be durable") {
   write_file(dir / "a", "old");
   const auto save = [&](int error) {
     // The first to be closed is the copy of the descriptor that is made to ask.
-    const door::Guard guard{{{.error = error, .only = Call::close}}};
+    const door::Guard guard{{{.error = error, .kind = Call::close}}};
     os::write_file_atomically(dir / "a", to_bytes("new"), false);
   };
   CKPT_REQUIRE_ERROR(error, ErrorCode::io, save(EIO));
@@ -63,7 +63,7 @@ TEST_CASE("what close says of a file that need not be durable") {
 TEST_CASE("room that was asked for and is not there is an error at once, and a guess at it is none") {
   const TempDir dir;
   const auto save = [&](int error, std::uint64_t expected_bytes, std::size_t bytes) {
-    const door::Guard guard{{{.error = error, .only = Call::fallocate}}};
+    const door::Guard guard{{{.error = error, .kind = Call::fallocate}}};
     os::ReplacementFile file{dir / "a", {.expected_bytes = expected_bytes}};
     file.append(random_bytes(bytes, 1));
     file.commit(true);

@@ -4,6 +4,8 @@
 #include "manager/rules.hpp"
 #include "manager/state.hpp"
 
+#include <support/errors.hpp>
+
 #include <cstdlib>
 #include <optional>
 #include <string>

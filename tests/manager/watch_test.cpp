@@ -3,12 +3,9 @@
 
 #include <ckpt/watch.hpp>
 
-#include <sys/types.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include <support/child.hpp>
 
 #include <chrono>
-#include <csignal>
 #include <limits>
 #include <optional>
 #include <string>
@@ -25,40 +22,6 @@ namespace {
 
 // Long enough that a test which needs it to end has failed.
 constexpr minutes kFailed{5};
-
-/// A process that runs `body`, killed at the end if it still runs.
-class Process {
- public:
-  template <typename Body>
-  explicit Process(Body body) : pid_{::fork()} {
-    if (pid_ != 0) return;
-    try {
-      body();
-      ::_exit(0);
-    } catch (...) {
-      ::_exit(1);
-    }
-  }
-  ~Process() { end(); }
-  Process(const Process&) = delete;
-  Process& operator=(const Process&) = delete;
-
-  void end() {
-    if (pid_ <= 0) return;
-    ::kill(pid_, SIGKILL);
-    ::waitpid(pid_, nullptr, 0);
-    pid_ = -1;
-  }
-  int exit_status() {
-    int status = 0;
-    ::waitpid(pid_, &status, 0);
-    pid_ = -1;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  }
-
- private:
-  pid_t pid_;
-};
 
 }  // namespace
 

@@ -10,9 +10,10 @@ def by_file(program, *files):
 
 # Name -> program of the build folder and its arguments.
 TESTS = {
-    "hostile": by_file(IO, "hostile_test", "refusal_test"),
+    "hostile": ["tests/hostile/hostile_test", "--abort"],
+    "refusals": by_file(IO, "refusal_test"),
     "damage": by_file(IO, "damage_test"),
-    "values": by_file(IO, "value_test", "writer_test", "error_test"),
+    "values": by_file(IO, "value_test", "writer_test", "error_test", "shrink_test"),
     "round trip": by_file(IO, "round_trip_test", "compression_test"),
     "atomic": by_file(IO, "atomic_test", "memory_test"),
     "flips": [IO, "--abort", "[flip]"],
@@ -31,7 +32,7 @@ MANAGER = ["manager", "state", "fallback", "retention", "session", "history", "g
 TESTS |= {name: [f"tests/manager/manager_{name}_test", "--abort", "~[kill]"] for name in MANAGER}
 
 # Folder of a mutant -> the tests that see it, those first that are quick and likely to fail. None fails: it survived.
-READ = ["hostile", "damage", "round trip", "values", "atomic", "flips", "golden"]
+READ = ["hostile", "refusals", "damage", "round trip", "values", "atomic", "flips", "golden"]
 TESTS_OF = {
     "src/base": ["base", "hostile", "values", "round trip", "manager", "state"],
     "src/codec": ["codec", "hostile", "round trip", "values", "damage", "memory", "flips", "golden"],
@@ -87,6 +88,9 @@ MUTANTS = [
     ("an interrupted write is an error", BLOCKS, "      if (errno == EINTR) continue;\n", "", ["saves"]),
     ("a failed write is let pass", BLOCKS, "      return errno;\n", "      return 0;\n", ["saves"]),
     ("a write of nothing is tried for ever", BLOCKS, "    if (moved == 0) return EIO;", "", ["saves"]),
+    ("verify goes by the path alone", "src/io/source.cpp", "if (file.id() == id_)", "if (true)", ["values", "refusals"]),
+    ("verify in the mapping", "src/io/verifier.cpp", " = source.is_mapped() ? source.reopened() : nullptr;", " = {};", ["values", "refusals"]),
+    ("a failed prefault is let pass", "src/io/source.cpp", "    file->bytes(offset, size, scratch);\n", "", ["values", "refusals"]),
     ("an interrupted read is an error", READING, '      if (errno == EINTR) continue;\n      throw_system_error(errno, "cannot read"', '      throw_system_error(errno, "cannot read"', ["openings"]),
     ("a failed read is let pass", READING, '      throw_system_error(errno, "cannot read", path_, offset);\n', "      return;\n", ["openings"]),
     ("a short read is taken for whole", READING, "    destination = destination.subspan(static_cast<std::size_t>(got));\n    offset", "    destination = {};\n    offset", ["openings"]),

@@ -43,6 +43,37 @@ inline ChildResult wait_for(pid_t child) {
   return result;
 }
 
+/// A process that runs `body` beside this one, and is killed at the end if it still runs.
+class Process {
+ public:
+  template <typename Body>
+  explicit Process(Body body) : pid_{::fork()} {
+    if (pid_ < 0) throw std::runtime_error("fork");
+    if (pid_ != 0) return;
+    try {
+      body();
+      ::_exit(0);
+    } catch (const std::exception& error) {
+      std::cerr << error.what() << std::endl;
+    } catch (...) {
+    }
+    ::_exit(1);
+  }
+  ~Process() { end(); }
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+
+  void end() {
+    if (pid_ <= 0) return;
+    ::kill(pid_, SIGKILL);
+    wait_for(std::exchange(pid_, -1));
+  }
+  int exit_status() { return wait_for(std::exchange(pid_, -1)).exit_status; }
+
+ private:
+  pid_t pid_;
+};
+
 /// Runs `body` in a forked process. It returns a text that says what is wrong, empty when nothing is; assertions of
 /// the test belong into the parent.
 template <typename Body>
