@@ -152,7 +152,7 @@ void Reader::Impl::prefault(std::span<const std::size_t> indices) const {
     }
   };
   const auto load = [&] {
-    base::deal_out(pieces.size(), threads_, [&] {
+    base::deal_out(pieces.size(), io::threads_that_read(threads_), [&] {
       return [&, scratch = std::vector<std::byte>{}](std::size_t i) mutable {
         source_.prefault(pieces[i].offset, pieces[i].size, scratch);
       };
@@ -160,7 +160,7 @@ void Reader::Impl::prefault(std::span<const std::size_t> indices) const {
     pieces.clear();
   };
   // First the index, which says where the rest is.
-  add(footer_.index_offset, footer_.file_size - footer_.index_offset);
+  add(footer_.index_offset, footer_.file_size - footer_.index_offset);  // No wrap: the index lies within the file
   load();
   for (const std::size_t index : indices) {
     const format::TensorRecord record = this->record(index);

@@ -54,8 +54,7 @@ class Run {
   unsigned count(unsigned threads) const {
     const std::uint64_t worthwhile = bytes_ / kBytesAThread + 1;
     if (worthwhile == 1) return 1;
-    const unsigned wanted = threads != 0 ? threads : std::max(base::thread_count(0), kReadsInFlight);
-    return static_cast<unsigned>(std::min<std::uint64_t>(wanted, worthwhile));
+    return static_cast<unsigned>(std::min<std::uint64_t>(threads_that_read(threads), worthwhile));
   }
 
   void prefetch(std::size_t unit) const { readers_[units_[unit].transfer].prefetch(units_[unit].chunk); }
@@ -77,6 +76,10 @@ class Run {
 };
 
 }  // namespace
+
+unsigned threads_that_read(unsigned wanted) noexcept {
+  return wanted != 0 ? wanted : std::max(base::thread_count(0), kReadsInFlight);
+}
 
 void transfer(const Source& source, const format::IndexView& index, std::span<const Transfer> transfers, bool verify,
               unsigned threads) {

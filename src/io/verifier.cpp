@@ -175,11 +175,12 @@ void read_index(const Source& file, const format::Footer& footer, std::vector<st
   std::vector<std::byte> scratch;
   const auto header =
       format::decode_header(file.bytes(0, format::kHeaderBytes, scratch).first<format::kHeaderBytes>(), codec::xxh3);
-  const std::uint64_t end = footer.file_size - format::kFooterBytes;
+  const std::uint64_t end = footer.file_size - format::kFooterBytes;  // No wrap: the footer lies within the file
   const auto last = file.bytes(end, format::kFooterBytes, scratch).first<format::kFooterBytes>();
   format::decode_footer(last, footer.file_size, header, codec::xxh3);
   const auto size = static_cast<std::size_t>(footer.index_size);
-  const auto both = file.bytes(footer.index_offset, static_cast<std::size_t>(end - footer.index_offset), memory);
+  const std::uint64_t all = end - footer.index_offset;  // No wrap: the index ends before the footer
+  const auto both = file.bytes(footer.index_offset, static_cast<std::size_t>(all), memory);
   index.emplace(both.first(size), both.subspan(size), header, footer, codec::xxh3, format::ReadAt{});
 }
 
