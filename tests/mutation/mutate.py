@@ -194,6 +194,8 @@ class Run:
 
 
 def main():
+    if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
+        sys.exit(__doc__)
     chosen = [m for m in all_mutants() if len(sys.argv) == 2 or any(name in m.name for name in sys.argv[2:])]
     if not chosen:
         sys.exit("mutate: no mutant has such a name")
