@@ -87,9 +87,9 @@ TEST_CASE("short transfers move as much as they say") {
 }
 
 TEST_CASE("a process is killed before, in the middle of, or after a call") {
-  for (const auto& [effect, moved] : {std::pair{Effect::kill, 0U}, {Effect::kill_half, 2U}, {Effect::kill_after, 5U}}) {
+  for (const auto& [kill, moved] : {std::pair{Effect::kill, 0U}, {Effect::kill_half, 2U}, {Effect::kill_after, 5U}}) {
     const TempDir dir;
-    const ChildResult result = run_child([&, effect = effect]() -> std::string {
+    const ChildResult result = run_child([&, effect = kill]() -> std::string {
       const door::Guard guard{{{.effect = effect, .kind = Call::pwrite}}};
       save(dir);
       return "";
