@@ -52,6 +52,7 @@ class BlockWriter {
   /// sizes and the offset are multiples of 4096, and piece_size is a power of two, kBlockBytes at most. `data` and
   /// `work` must stay until take_back(), which comes before anything else is lent.
   void lend(std::span<const std::byte> data, std::uint64_t offset, std::size_t piece_size, const Work& work) noexcept;
+  void lend(std::span<const std::byte>, std::uint64_t, std::size_t, const Work&&) = delete;
 
   /// Waits until nobody reads the lent data any more.
   void take_back() noexcept;
