@@ -43,12 +43,12 @@ void read_all_into(const Reader& reader, std::span<std::byte> memory) {
   benchmark::ClobberMemory();
 }
 
-void read_into(benchmark::State& state) {
+void read_into(benchmark::State& state, Verify verify) {
   guarded(state, [&] {
     const std::filesystem::path file = transformer_file(state.range(0));
     const std::span<std::byte> memory = target(state.range(0));
     require_warm(file);
-    for (auto _ : state) read_all_into(Reader::open(file), memory);
+    for (auto _ : state) read_all_into(Reader::open(file, {.verify = verify}), memory);
     set_bytes(state);
   });
 }
@@ -98,7 +98,8 @@ void verify(benchmark::State& state) {
 }
 
 BENCHMARK(read_warm)->Apply(each_size)->UseRealTime();
-BENCHMARK(read_into)->Apply(each_size)->UseRealTime();
+BENCHMARK_CAPTURE(read_into, copy, Verify::none)->Apply(each_size)->UseRealTime();
+BENCHMARK_CAPTURE(read_into, verified, Verify::lazy)->Apply(each_size)->UseRealTime();
 BENCHMARK_CAPTURE(read_cold, mmap, ReadMode::mmap)->Apply(each_size)->UseRealTime();
 BENCHMARK_CAPTURE(read_cold, read, ReadMode::read)->Apply(each_size)->UseRealTime();
 BENCHMARK_CAPTURE(restore, copy, Verify::none)->Apply(each_size)->UseRealTime();

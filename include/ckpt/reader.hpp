@@ -104,9 +104,8 @@ struct VerifyReport {
 
 /// An open checkpoint file. A cheap handle: copies share one immutable state, which any number of threads may use.
 /// Opening reads the header, the footer and a few pages of the index, whatever the size of the file; in ReadMode::read,
-/// the whole index. In ReadMode::mmap a Reader keeps the file's descriptor until it has read its first dozen of index
-/// pages or the object graph; views keep none. After fork() the child may use its copy, too, unless another thread was
-/// in a call at that moment.
+/// the whole index. A Reader keeps one descriptor of the file until its last copy is gone; views keep none. After
+/// fork() the child may use its copy, too, unless another thread was in a call at that moment.
 class Reader {
  public:
   /// Throws not_found, io, corrupt (damaged, truncated, no checkpoint), unsupported (a newer major version, an unknown

@@ -100,11 +100,10 @@ struct RestorePlan {
 };
 
 /// What a restore has matched so far, and what it still waits for. A handle: copies share one state, which also grows
-/// as objects appear later. Values that wait for their objects keep the file's mapping (no descriptor), so the file may
-/// be deleted in between; they do not keep any object alive. A value that was given to one
-/// object is not given to another, even if the first was destroyed: what takes its place starts afresh. The status
-/// keeps neither file nor objects: when nothing waits any more, the mapping is gone, and the disk space of a deleted
-/// file with it.
+/// as objects appear later. Values that wait for their objects keep the file open (one descriptor) and mapped, so it
+/// may be deleted in between; they do not keep any object alive. A value that was given to one object is not given to
+/// another, even if the first was destroyed: what takes its place starts afresh. The status keeps neither file nor
+/// objects: when nothing waits any more, the mapping is gone, and the disk space of a deleted file with it.
 ///
 /// A later restore of the same root object (through any Checkpoint of it, or load_weights) takes the place of an
 /// earlier one whose status nobody holds, if it has, under the same names, a value wherever the earlier one still has

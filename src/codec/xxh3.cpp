@@ -3,6 +3,9 @@
 // The state has to be visible for it to be a member.
 #define XXH_STATIC_LINKING_ONLY
 #include <xxhash.h>
+#ifdef CKPT_XXHASH_CHOOSES
+#include <xxh_x86dispatch.h>
+#endif
 
 namespace ckpt::codec {
 

@@ -61,8 +61,7 @@ Reader::Impl::Impl(const std::filesystem::path& path, const ReaderOptions& optio
   // No wrap: decode_footer() found the index within the file.
   const auto both = static_cast<std::size_t>(size - format::kFooterBytes - footer_.index_offset);
   const auto bytes = source_.bytes(footer_.index_offset, both, index_copy_);
-  index_.emplace(bytes.first(index_size), bytes.subspan(index_size), header_, footer_, codec::xxh3,
-                 source_.take_reads());
+  index_.emplace(bytes.first(index_size), bytes.subspan(index_size), header_, footer_, codec::xxh3, source_.reads());
 }
 
 void Reader::Impl::refuse_end() const {
@@ -70,7 +69,7 @@ void Reader::Impl::refuse_end() const {
   const std::uint64_t size = source_.size();
   const std::uint64_t searched = std::min(size, kMostSurplus + format::kFooterBytes);
   std::vector<std::byte> scratch;
-  const auto tail = source_.bytes(size - searched, static_cast<std::size_t>(searched), scratch);
+  const auto tail = source_.unmapped()->bytes(size - searched, static_cast<std::size_t>(searched), scratch);
   format::refuse_end(tail, size, header_, codec::xxh3);
 }
 

@@ -2,13 +2,13 @@
 
 #include "base/checked.hpp"
 #include "base/stream_copy.hpp"
+#include "codec/summed_copy.hpp"
+#include "codec/xxh3.hpp"
 #include "format/layout.hpp"
-#include "os/system_error.hpp"
 
 #include <ckpt/error.hpp>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <limits>
@@ -32,11 +32,10 @@ std::shared_ptr<std::byte> allocate_aligned(std::uint64_t size) {
   return {static_cast<std::byte*>(memory), std::free};
 }
 
-Source::Source(const std::filesystem::path& path, ReadMode mode, bool copy_on_write) : path_{path} {
+Source::Source(const std::filesystem::path& path, ReadMode mode, bool copy_on_write) {
   file_ = std::make_shared<const os::File>(os::File::open(path));
   const os::File& file = *file_;
   size_ = file.size();
-  id_ = file.id();
   const auto beginning =
       std::span{header_}.first(static_cast<std::size_t>(std::min<std::uint64_t>(size_, header_.size())));
   file.read_at(0, beginning);
@@ -64,22 +63,11 @@ Source::Source(const std::filesystem::path& path, ReadMode mode, bool copy_on_wr
   }
 }
 
-Source::Source(const Source& other, os::File file)
-    : path_{other.path_},
-      size_{other.size_},
-      id_{other.id_},
-      header_{other.header_},
-      end_{other.end_},
-      file_{std::make_shared<const os::File>(std::move(file))} {}
+Source::Source(const Source& other, Unmapped)
+    : size_{other.size_}, header_{other.header_}, end_{other.end_}, file_{other.file_} {}
 
-std::unique_ptr<const Source> Source::reopened() const {
-  try {
-    os::File file = os::File::open(path_);
-    if (file.id() == id_) return std::unique_ptr<const Source>{new Source{*this, std::move(file)}};
-  } catch (const Error&) {
-    // It was removed, or is another thing now.
-  }
-  return nullptr;
+std::unique_ptr<const Source> Source::unmapped() const {
+  return std::unique_ptr<const Source>{new Source{*this, Unmapped{}}};
 }
 
 std::span<const std::byte> Source::bytes(std::uint64_t offset, std::size_t size,
@@ -90,35 +78,35 @@ std::span<const std::byte> Source::bytes(std::uint64_t offset, std::size_t size,
   return std::span{scratch}.first(size);
 }
 
-format::ReadAt Source::take_reads() {
-  if (!mapping_ || !file_) return {};
-  return [this, file = std::exchange(file_, nullptr)](std::uint64_t offset, std::span<std::byte> destination) {
+format::ReadAt Source::reads() const {
+  if (!mapping_) return {};
+  return [this](std::uint64_t offset, std::span<std::byte> destination) {
     const std::uint64_t end_at = size_ - end().size();
-    if (offset < end_at) return file->read_at(offset, destination);
+    if (offset < end_at) return file_->read_at(offset, destination);
     std::memcpy(destination.data(), &end_[static_cast<std::size_t>(offset - end_at)], destination.size());
   };
 }
 
-void Source::copy(std::uint64_t offset, std::span<std::byte> destination, bool used_next) const {
+void Source::copy(std::uint64_t offset, std::span<std::byte> destination) const {
   if (!mapping_) return file_->read_at(offset, destination);
-  if (destination.empty()) return;
-  const std::byte* from = mapping_->bytes().data() + offset;
-  if (used_next) {
-    std::memcpy(destination.data(), from, destination.size());
-  } else {
-    base::stream_copy(destination.data(), from, destination.size());
+  base::stream_copy(destination.data(), mapping_->data() + offset, destination.size());
+}
+
+std::uint64_t Source::copy_with_sum(std::uint64_t offset, std::span<std::byte> destination, std::uint64_t seed) const {
+  if (mapping_) {
+    return codec::copy_with_sum(destination,
+                                mapping_->bytes().subspan(static_cast<std::size_t>(offset), destination.size()), seed);
   }
+  file_->read_at(offset, destination);
+  return codec::xxh3(destination, seed);
 }
 
 void Source::prefault(std::uint64_t offset, std::size_t size, std::vector<std::byte>& scratch) const {
   const int error = mapping_ ? mapping_->populate(static_cast<std::size_t>(offset), size) : 0;
   if (error == 0) return;
   // Reading tells what is wrong, and where. On a kernel that cannot populate, it does as well.
-  if (const auto file = reopened()) {
-    file->bytes(offset, size, scratch);
-  } else if (error != EINVAL) {
-    os::throw_system_error(error, "cannot read", path_, offset);
-  }
+  if (scratch.size() < size) scratch.resize(size);
+  file_->read_at(offset, std::span{scratch}.first(size));
 }
 
 void Source::prefetch(std::uint64_t offset, std::size_t size) const noexcept {

@@ -26,7 +26,7 @@ std::shared_ptr<std::byte> allocate_aligned(std::uint64_t size);
 class Source {
  public:
   Source(const std::filesystem::path& path, ReadMode mode, bool copy_on_write);
-  Source(const Source&) = delete;  // take_reads() points here
+  Source(const Source&) = delete;  // reads() points here
   Source& operator=(const Source&) = delete;
 
   std::uint64_t size() const noexcept { return size_; }
@@ -43,19 +43,21 @@ class Source {
   /// Throws as os::File::read_at.
   std::span<const std::byte> bytes(std::uint64_t offset, std::size_t size, std::vector<std::byte>& scratch) const;
 
-  /// In mmap mode and when called first: reads from the file, which is closed when the function is gone. Else empty. It
-  /// must not outlive this object.
-  format::ReadAt take_reads();
+  /// In mmap mode: reads from the file, for what need not be mapped. Else empty. It must not outlive this object.
+  format::ReadAt reads() const;
 
-  /// Copies a range that lies within the file; past the cache, unless the copy is `used_next`.
-  void copy(std::uint64_t offset, std::span<std::byte> destination, bool used_next) const;
+  /// Copies a range that lies within the file, past the cache.
+  void copy(std::uint64_t offset, std::span<std::byte> destination) const;
+
+  /// The same, and returns the checksum of the copy: the file may change under a mapping, the copy does not.
+  std::uint64_t copy_with_sum(std::uint64_t offset, std::span<std::byte> destination, std::uint64_t seed) const;
 
   /// Has a mapped range, which lies within the file, in memory when it returns. `scratch` is reused between calls.
   /// Throws io, corrupt when the file has become shorter.
   void prefault(std::uint64_t offset, std::size_t size, std::vector<std::byte>& scratch) const;
 
-  /// In mmap mode: the same file, to be read explicitly. Nothing when its path does not lead to it any more.
-  std::unique_ptr<const Source> reopened() const;
+  /// The same file, to be read explicitly.
+  std::unique_ptr<const Source> unmapped() const;
 
   /// Has the system read what of a mapped range is not in memory; returns at once. A hint.
   void prefetch(std::uint64_t offset, std::size_t size) const noexcept;
@@ -66,21 +68,20 @@ class Source {
   const std::shared_ptr<const os::Mapping>& private_mapping() const noexcept { return private_mapping_; }
 
  private:
-  Source(const Source& other, os::File file);
+  struct Unmapped {};
+  Source(const Source& other, Unmapped);
 
   std::span<const std::byte> end() const noexcept {
     return std::span{end_}.first(static_cast<std::size_t>(std::min<std::uint64_t>(size_, kMostAtEnd)));
   }
 
-  std::filesystem::path path_;
   std::uint64_t size_ = 0;
-  os::FileId id_;
   format::HeaderBytes header_{};
   // The end of the file, of which the footer needs less: page sums and the whole of a small index come with the same
   // call.
   static constexpr std::size_t kMostAtEnd = 8192;
   std::array<std::byte, kMostAtEnd> end_;
-  std::shared_ptr<const os::File> file_;  // in read mode; a mapping needs no descriptor
+  std::shared_ptr<const os::File> file_;
   std::shared_ptr<const os::Mapping> mapping_;
   std::shared_ptr<const os::Mapping> private_mapping_;
 };

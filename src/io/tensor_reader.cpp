@@ -82,10 +82,9 @@ TensorReader::Piece TensorReader::piece(std::uint32_t chunk) const {
   return {frames_[chunk], frame_size(chunk), content};
 }
 
-void TensorReader::check_sum(std::uint32_t chunk, const Piece& piece, std::span<const std::byte> stored) const {
+void TensorReader::check_sum(std::uint32_t chunk, const Piece& piece, std::uint64_t actual) const {
   // No wrap: the record's sums lie within their pool.
   const std::uint64_t expected = index_.chunk_sum(record_.first_chunk + chunk);
-  const std::uint64_t actual = codec::xxh3(stored, identity_ + chunk);
   if (actual == expected) return;
   throw Error{
       ErrorCode::corrupt,
@@ -108,13 +107,11 @@ void TensorReader::read_chunk(std::uint32_t chunk, std::span<std::byte> destinat
   const Piece at = piece(chunk);
   const auto target = destination.subspan(std::size_t{chunk} * chunk_size(), at.content);
   if (record_.codec == format::Codec::stored) {
-    // What is checked is the copy: the file may change under a mapping, the copy does not.
-    source_.copy(at.offset, target, verify);
-    if (verify) check_sum(chunk, at, target);
-    return;
+    if (!verify) return source_.copy(at.offset, target);
+    return check_sum(chunk, at, source_.copy_with_sum(at.offset, target, seed(chunk)));
   }
   const auto stored = source_.bytes(at.offset, at.stored, scratch.stored);
-  if (verify) check_sum(chunk, at, stored);
+  if (verify) check_sum(chunk, at, codec::xxh3(stored, seed(chunk)));
   check_frame(chunk, at, scratch.decoder.decode(stored, target, chunk_size()));
 }
 
@@ -126,7 +123,7 @@ void TensorReader::prefetch(std::uint32_t chunk) const noexcept {
 std::uint64_t TensorReader::verify(std::uint32_t chunk, std::vector<std::byte>& scratch) const {
   const Piece at = piece(chunk);
   const auto stored = source_.bytes(at.offset, at.stored, scratch);
-  check_sum(chunk, at, stored);
+  check_sum(chunk, at, codec::xxh3(stored, seed(chunk)));
   if (record_.codec == format::Codec::zstd) {
     check_frame(chunk, at, codec::chunk_problem(stored, at.content, chunk_size()));
   }

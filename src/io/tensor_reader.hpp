@@ -43,7 +43,9 @@ class TensorReader {
     std::uint32_t content;  // bytes after decompression
   };
   Piece piece(std::uint32_t chunk) const;
-  void check_sum(std::uint32_t chunk, const Piece& piece, std::span<const std::byte> stored) const;
+  /// `actual` is the sum of the chunk as it is stored, with its seed. Throws corrupt.
+  void check_sum(std::uint32_t chunk, const Piece& piece, std::uint64_t actual) const;
+  std::uint64_t seed(std::uint32_t chunk) const noexcept { return identity_ + chunk; }
   void check_frame(std::uint32_t chunk, const Piece& piece, const char* problem) const;
   void place_frames();
   std::uint32_t content_of(std::uint32_t chunk) const noexcept;

@@ -189,9 +189,8 @@ void read_index(const Source& file, const format::Footer& footer, std::vector<st
 VerifyReport verify_file(const std::filesystem::path& path, const Source& source, const format::IndexView& index,
                          const format::Header& header, const format::Footer& footer, const VerifyOptions& options) {
   // Explicit reads: where the file became shorter or the device fails, a mapping would give a signal.
-  const std::unique_ptr<const Source> reopened = source.is_mapped() ? source.reopened() : nullptr;
-  if (source.is_mapped() && !reopened) return Verifier{path, source, index, footer, options}.run(header);
-  const Source& reads = reopened ? *reopened : source;
+  const std::unique_ptr<const Source> unmapped = source.unmapped();
+  const Source& reads = *unmapped;
   std::vector<std::byte> memory;
   std::optional<format::IndexView> copy;
   try {

@@ -111,6 +111,10 @@ class Writer::Impl {
   // Runs a step; after one that failed the temporary file is gone, and the next calls say so.
   template <typename Action>
   void step(Action&& action) {
+    if (file_ && file_->is_inherited()) {
+      refuse("the process was forked, and this writer is its parent's", path_.native(),
+             "make a Writer in the process that uses it");
+    }
     if (!file_) refuse("this writer has committed or failed before", path_.native(), "start again with a new Writer");
     try {
       io::located(path_, std::forward<Action>(action));

@@ -36,7 +36,7 @@ FileId id_in(const struct stat& status) noexcept { return {status.st_dev, status
 }  // namespace
 
 Directory Directory::open(const std::filesystem::path& path) {
-  Descriptor descriptor{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  Descriptor descriptor = apart_from_streams(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!descriptor.is_open()) throw_system_error(errno, "cannot open the directory", path);
   return {std::move(descriptor), path};
 }
@@ -82,7 +82,7 @@ void Directory::sync() const {
 }
 
 std::vector<std::string> Directory::list() const {
-  Descriptor again{::openat(fd(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  Descriptor again = apart_from_streams(::openat(fd(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!again.is_open()) throw_system_error(errno, "cannot list the directory", path_);
   const std::unique_ptr<DIR, int (*)(DIR*)> stream{::fdopendir(again.get()), ::closedir};
   if (!stream) throw_system_error(errno, "cannot list the directory", path_);
@@ -149,7 +149,8 @@ void Directory::rename_to_new(const std::string& from, const std::string& to,
 }
 
 DirectoryLock::DirectoryLock(const Directory& directory, const std::string& name) {
-  descriptor_ = Descriptor{::openat(directory.fd(), name.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666)};
+  constexpr int kFlags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
+  descriptor_ = apart_from_streams(::openat(directory.fd(), name.c_str(), kFlags, 0666));
   if (!descriptor_.is_open()) throw_system_error(errno, "cannot open the lock file", directory.path() / name);
   const LockResult result = try_lock(descriptor_.get());
   if (result == LockResult::no_locks) {
@@ -174,7 +175,8 @@ LockResult try_lock(int fd) noexcept {
 }
 
 LockHolder lock_holder(const Directory& directory, const std::string& name) noexcept {
-  const Descriptor file{::openat(directory.fd(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)};
+  constexpr int kFlags = O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
+  const Descriptor file = apart_from_streams(::openat(directory.fd(), name.c_str(), kFlags));
   struct flock lock = whole_file();
   if (!file.is_open() || ::fcntl(file.get(), F_OFD_GETLK, &lock) != 0) return LockHolder::unknown;
   return lock.l_type == F_UNLCK ? LockHolder::nobody : LockHolder::somebody;
@@ -213,7 +215,8 @@ bool is_temporary_name(std::string_view name) noexcept {
 }
 
 bool remove_stale_temporary(const Directory& directory, const std::string& name) {
-  const Descriptor file{::openat(directory.fd(), name.c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)};
+  constexpr int kFlags = O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
+  const Descriptor file = apart_from_streams(::openat(directory.fd(), name.c_str(), kFlags));
   // It is gone meanwhile, not ours, or its writer lives.
   if (!file.is_open() || try_lock(file.get()) != LockResult::held) return false;
   return directory.remove(name);

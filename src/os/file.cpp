@@ -48,9 +48,18 @@ void Descriptor::reset() noexcept {
   if (fd_ >= 0) ::close(std::exchange(fd_, -1));
 }
 
+Descriptor apart_from_streams(int fd) noexcept {
+  if (fd < 0 || fd > STDERR_FILENO) return Descriptor{fd};
+  const int apart = ::fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  const int error = errno;
+  ::close(fd);
+  errno = error;
+  return Descriptor{apart};
+}
+
 File File::open(const std::filesystem::path& path) {
   // O_NONBLOCK: a pipe of that name must not stop the process.
-  Descriptor descriptor{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+  Descriptor descriptor = apart_from_streams(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!descriptor.is_open()) {
     if (errno == ENOENT) {
       throw Error{ErrorCode::not_found,

@@ -28,6 +28,10 @@ class Descriptor {
   int fd_ = -1;
 };
 
+/// Takes what open() gave, under a number above those of the standard streams: where a process has closed one of these,
+/// whatever is printed would go into the file. Not open, and errno set, when `fd` is -1 or there is no other number.
+Descriptor apart_from_streams(int fd) noexcept;
+
 /// Which file a path leads to: another one after it was replaced. As long as somebody has it open or mapped, no other
 /// is the same.
 struct FileId {

@@ -52,6 +52,13 @@ std::uint64_t size_limit() noexcept {
 }  // namespace
 
 ReplacementFile::ReplacementFile(std::filesystem::path path, const Options& options)
+    : ReplacementFile{std::move(path), options, Empty{}} {
+  writer_ = std::make_unique<BlockWriter>(file_.get(), options_.cores);
+  if (options_.expected_bytes > 0) allocate(options_.expected_bytes);
+}
+
+// Whole, so that whatever throws from here on, the temporary file is removed.
+ReplacementFile::ReplacementFile(std::filesystem::path path, const Options& options, Empty)
     : path_{std::move(path)}, name_{name_in(path_)}, options_{options}, directory_{Directory::open(parent_of(path_))} {
   struct stat status{};
   if (::fstatat(directory_.fd(), name_.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(status.st_mode)) {
@@ -61,11 +68,14 @@ ReplacementFile::ReplacementFile(std::filesystem::path path, const Options& opti
                  .advice = "choose another name, or remove the directory"}};
   }
   create_temporary();
-  writer_.emplace(file_.get(), options_.cores);
-  if (options_.expected_bytes > 0) allocate(options_.expected_bytes);
 }
 
 ReplacementFile::~ReplacementFile() {
+  if (is_inherited()) {
+    // The threads that this would join, and the temporary file, are the parent's.
+    [[maybe_unused]] const BlockWriter* leaked = writer_.release();
+    return;
+  }
   writer_.reset();  // its threads write to the file
   if (!temporary_.empty()) ::unlinkat(directory_.fd(), temporary_.c_str(), 0);
 }
@@ -74,12 +84,14 @@ ReplacementFile::~ReplacementFile() {
 // take the file for a dead one's and remove it: then another one is made.
 void ReplacementFile::create_temporary() {
   constexpr int kTries = 16;
+  constexpr int kFlags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
   for (int i = 0; i < kTries; ++i) {
     temporary_ = temporary_name(name_);
-    file_ = Descriptor{
-        ::openat(directory_.fd(), temporary_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666)};
+    const int created = ::openat(directory_.fd(), temporary_.c_str(), kFlags, 0666);
+    file_ = apart_from_streams(created);
     if (!file_.is_open()) {
       const int error = errno;
+      if (created >= 0) ::unlinkat(directory_.fd(), temporary_.c_str(), 0);
       temporary_.clear();
       throw_system_error(error, "cannot create a temporary file for it", path_);
     }
@@ -219,7 +231,7 @@ void ReplacementFile::finish_writing() {
   if (allocated_ > size_ && ::ftruncate(file_.get(), static_cast<off_t>(size_)) != 0) fail(errno, "cannot truncate");
   if (options_.durable) {
     if (::fsync(file_.get()) != 0) fail(errno, "cannot sync");
-  } else if (const int again = ::dup(file_.get()); again >= 0) {
+  } else if (const int again = ::fcntl(file_.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1); again >= 0) {
     // A network file system says at close() what it could not write; at the last one it would be too late.
     if (::close(again) != 0 && errno != EINTR) fail(errno, "cannot write");
   }

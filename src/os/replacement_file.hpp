@@ -4,11 +4,12 @@
 #include "os/block_writer.hpp"
 #include "os/directory.hpp"
 #include "os/file.hpp"
+#include "os/process.hpp"
 
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <optional>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -28,12 +29,15 @@ class ReplacementFile {
 
   /// Throws not_found when the directory is missing, invalid_argument when `path` names none or a directory, io.
   ReplacementFile(std::filesystem::path path, const Options& options);
-  /// Without commit() the temporary file is removed.
+  /// Without commit() the temporary file is removed, but not by a child that was forked meanwhile.
   ~ReplacementFile();
   ReplacementFile(const ReplacementFile&) = delete;
   ReplacementFile& operator=(const ReplacementFile&) = delete;
 
   const std::filesystem::path& path() const noexcept { return path_; }
+
+  /// Whether this is a child of the process that made it: then nothing but destroying it is possible.
+  bool is_inherited() const noexcept { return process_id() != process_; }
 
   /// Bytes appended so far.
   std::uint64_t size() const noexcept { return size_; }
@@ -56,6 +60,9 @@ class ReplacementFile {
   void commit(bool replace);
 
  private:
+  struct Empty {};
+  ReplacementFile(std::filesystem::path path, const Options& options, Empty);
+
   void create_temporary();
   void append_staged(std::span<const std::byte> data);
   void lend(std::span<const std::byte> data, std::size_t piece_size, const BlockWriter::Work& work);
@@ -68,13 +75,14 @@ class ReplacementFile {
   void finish_writing();
   [[noreturn]] void fail(int system_error, const char* problem);
 
+  int process_ = process_id();
   std::filesystem::path path_;
   std::string name_;
   Options options_;
   Directory directory_;
   std::string temporary_;  // empty when there is none to remove
   Descriptor file_;
-  std::optional<BlockWriter> writer_;
+  std::unique_ptr<BlockWriter> writer_;
   std::byte* block_ = nullptr;  // the one being filled
   std::size_t filled_ = 0;
   std::uint64_t size_ = 0;

@@ -238,11 +238,6 @@ int __wrap_close(int fd) {
   }));
 }
 
-int __real_dup(int);
-int __wrap_dup(int fd) {
-  return static_cast<int>(pass({.call = Call::dup, .fd = fd}, SITE, [&](std::size_t) { return __real_dup(fd); }));
-}
-
 int __real_fcntl64(int, int, ...);
 int __wrap_fcntl64(int fd, int command, ...) {
   va_list rest;

@@ -16,7 +16,7 @@ namespace ckpt::test::door {
 
 // clang-format off
 #define CKPT_DOOR_CALLS(X)                                                                                           \
-  X(open) X(openat) X(close) X(dup) X(fcntl) X(stat) X(fstat) X(fstatat) X(fstatfs) X(read) X(pread) X(pwrite)       \
+  X(open) X(openat) X(close) X(fcntl) X(stat) X(fstat) X(fstatat) X(fstatfs) X(read) X(pread) X(pwrite)       \
   X(fsync) X(fallocate) X(ftruncate) X(sync_file_range) X(mmap) X(munmap) X(madvise) X(mincore) X(mkdir) X(unlinkat) \
   X(renameat) X(renameat2) X(linkat) X(fdopendir) X(readdir) X(closedir) X(getrandom) X(getrlimit) X(getpid) X(poll) \
   X(inotify_init1) X(inotify_add_watch) X(sigaction) X(start_thread)

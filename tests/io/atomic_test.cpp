@@ -10,6 +10,7 @@
 #include <support/temp_dir.hpp>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
@@ -308,4 +309,25 @@ TEST_CASE("no descriptor stays open, whatever happens") {
   }
   CHECK(open_files() == before);
   CHECK(names_in(dir.path()) == std::vector<std::string>{"a.ckpt", "bad"});
+}
+
+TEST_CASE("what a process prints without standard streams does not go into the file") {
+  const TempDir dir;
+  for (const bool durable : {true, false}) {
+    const auto path = dir / (durable ? "durable.ckpt" : "cached.ckpt");
+    const ChildResult result = run_child([&]() -> std::string {
+      for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::close(stream);
+      Writer writer{path, {.durable = durable}};
+      const Bytes data = random_bytes(5'000'000, 1);
+      writer.add("a", DType::u8, {5'000'000}, data);
+      for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+        if (::write(stream, "printed", 7) >= 0 || errno != EBADF) return "a stream leads somewhere";
+      }
+      writer.commit();
+      const Reader reader = Reader::open(path, {.mode = ReadMode::read});
+      return ::lseek(STDIN_FILENO, 0, SEEK_CUR) < 0 ? "" : "the file is the standard input";
+    });
+    CHECK(result.text == "");
+    CHECK(Reader::open(path).verify().ok());
+  }
 }

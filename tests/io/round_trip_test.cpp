@@ -417,6 +417,31 @@ TEST_CASE("read_into fills the caller's memory and takes no other size") {
   }
 }
 
+TEST_CASE("checked copies of all sizes, to all alignments") {
+  constexpr std::size_t kSizes[] = {0, 1, 63, 16'384, 32'768, 32'800, 65'536, 131'072, 1'048'576, 1'060'000};
+  constexpr std::size_t kShifts[] = {0, 1, 16, 63, 64};
+  const TempDir dir;
+  const auto path = dir / "sizes.ckpt";
+  {
+    Writer writer{path, {.durable = false}};
+    for (const std::size_t size : kSizes) {
+      writer.add(std::to_string(size), DType::u8, {static_cast<std::int64_t>(size)}, random_bytes(size, size));
+    }
+    writer.commit();
+  }
+  const Reader reader = Reader::open(path, {.mode = ReadMode::mmap, .verify = Verify::lazy});
+  for (const std::size_t size : kSizes) {
+    for (const std::size_t shift : kShifts) {
+      INFO(size << " bytes to " << shift);
+      Bytes memory(size + 256, std::byte{0xcc});
+      Bytes expected = memory;
+      std::ranges::copy(random_bytes(size, size), expected.begin() + static_cast<std::ptrdiff_t>(shift));
+      reader.read_into(*reader.find(std::to_string(size)), std::span{memory}.subspan(shift, size));
+      CHECK(memory == expected);
+    }
+  }
+}
+
 TEST_CASE("a view outlives the Reader and the file") {
   const TempDir dir;
   const auto path = dir / "sample.ckpt";

@@ -141,13 +141,33 @@ TEST_CASE("prefault of a file that was removed", "[shrink][prefault]") {
   CHECK(open.reader->verify().ok());
 }
 
-TEST_CASE("prefault of a removed file that was cut off", "[shrink][prefault]") {
+TEST_CASE("a removed file that was cut off", "[shrink][prefault]") {
   const Open open{ReadMode::mmap};
   std::filesystem::create_hard_link(open.path, open.dir / "second");
   std::filesystem::remove(open.path);
   cut(open.dir / "second", 64);
-  CKPT_REQUIRE_ERROR(error, ErrorCode::io, open.reader->prefault(open.b));
-  CHECK(error.details().system_error == EFAULT);
+  CKPT_REQUIRE_ERROR(error, ErrorCode::corrupt, open.reader->prefault(open.b));
+  CHECK(contains(error.what(), "ends early"));
+  check_reported(open);
+}
+
+TEST_CASE("opening a file without a footer that is cut off meanwhile", "[shrink][threads]") {
+  const TempDir dir;
+  const auto path = dir / "model.ckpt";
+  write_model(path);
+  Bytes bytes = read_file(path);
+  bytes.resize(bytes.size() - 200);
+  write_file(path, bytes);
+  std::atomic<bool> ends = false;
+  std::thread cutter{[&] {
+    while (!ends) {
+      static_cast<void>(::truncate(path.c_str(), 4096));
+      static_cast<void>(::truncate(path.c_str(), static_cast<off_t>(bytes.size())));
+    }
+  }};
+  for (int i = 0; i < 3000; ++i) CKPT_CHECK_CODE(ErrorCode::corrupt, Reader::open(path, {.mode = ReadMode::mmap}));
+  ends = true;
+  cutter.join();
 }
 
 TEST_CASE("verify reports a mapped file that was cut off", "[shrink]") {

@@ -180,3 +180,26 @@ TEST_CASE("a forked process uses the Reader and the views of its parent", "[fork
     CHECK(lists(*reader, expected));
   }
 }
+
+TEST_CASE("a forked process leaves the Writer of its parent alone", "[fork]") {
+  const TempDir dir;
+  for (const std::size_t size : {std::size_t{100}, std::size_t{9} << 20U}) {
+    const Bytes data = random_bytes(size, 1);
+    const Shape shape{static_cast<std::int64_t>(size)};
+    std::optional<Writer> writer{std::in_place, dir / "model.ckpt"};
+    writer->add("a", DType::u8, shape, data);
+    const ChildResult result = run_child([&]() -> std::string {
+      for (const std::function<void()>& call : std::initializer_list<std::function<void()>>{
+               [&] { writer->add("b", DType::u8, shape, data); }, [&] { writer->commit(); }}) {
+        if (code_of(call) != std::optional{ErrorCode::invalid_argument}) return "it may be used";
+      }
+      writer.reset();
+      return {};
+    });
+    CHECK(result.text == "");
+    CHECK(result.signal == 0);
+    writer->commit();
+    CHECK(names_in(dir.path()).size() == 1);
+    CHECK(Reader::open(dir / "model.ckpt").verify().ok());
+  }
+}
