@@ -153,8 +153,8 @@ class Reader {
 
   /// Has the stored data of tensors in memory when it returns, with all threads, so that using them does not wait for
   /// the device. The system may drop it again when it needs memory. What cannot be read, because the device fails or
-  /// the file was cut off, is an error here, where touching it would be a signal. Goes through the whole index each
-  /// time, so ask for many at once. Does nothing in ReadMode::read, where binding reads. Throws io, corrupt, and
+  /// the file was cut off, is an error here, where touching it would be a signal. Reads the whole index each time, into
+  /// memory that it gives back, so ask for many at once. Does nothing in ReadMode::read, where binding reads. Throws io, corrupt, and
   /// invalid_argument as info().
   void prefault(std::size_t index) const;
   void prefault(std::span<const std::size_t> indices) const;
@@ -163,8 +163,8 @@ class Reader {
   void verify_tensor(std::size_t index) const;
 
   /// Reads and checks every byte of the file: index, data, padding, overlaps. Damage is reported, not thrown. It reads
-  /// explicitly, whatever the mode, so a device that fails and a file that was cut off are errors and no signals; only
-  /// a mapped file whose path leads elsewhere by now (it was removed or replaced) is checked where it is mapped.
+  /// explicitly, whatever the mode, so a device that fails, a file that was cut off, and one that something was added
+  /// to since it was opened, are errors and no signals.
   VerifyReport verify(const VerifyOptions& options = {}) const;
 
   /// All metadata, copied. Throws corrupt.

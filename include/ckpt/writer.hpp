@@ -35,7 +35,7 @@ struct WriterOptions {
   /// zstd's, -7 to 22, for what has repetitions. Exponents of weights have none, and are coded alike at each level.
   int compression_level = 1;
   /// That compute checksums and compress; 0: one per core. Each that compresses takes the memory of about two chunks.
-  /// Up to 12 more wait for the disk, with 24 MiB between them.
+  /// At most 8 compute checksums of a durable file; up to 12 more wait for the disk, with 24 MiB between them all.
   unsigned threads = 0;
   /// Bytes: powers of two, kMinAlignment to kMaxAlignment. Blobs of `large_alignment` bytes or more start on it.
   std::uint32_t small_alignment = kDefaultSmallAlignment;
@@ -59,9 +59,9 @@ struct TensorOptions {
 };
 
 /// Writes one checkpoint as a stream into a temporary file beside `path`, so files may be larger than memory. One
-/// owner, one thread at a time. After an exception from any call the temporary is gone, the
-/// old file is untouched, and every later call but the destructor throws invalid_argument: start again with a new
-/// Writer.
+/// owner, one thread at a time. After an exception from any call the temporary is gone, the old file is untouched, and
+/// every later call but the destructor throws invalid_argument: start again with a new Writer. The same goes for a
+/// child that was forked meanwhile, whose calls and destructor leave the temporary of its parent alone.
 ///
 /// A path is UTF-8 names joined by '/'; no name is empty, "." or "..", and none has control characters.
 class Writer {

@@ -97,13 +97,13 @@ std::string_view IndexView::path_of(const fb::Tensor& raw) const {
 
 Shape IndexView::shape_of(const fb::Tensor& raw, std::string_view path) const {
   const std::size_t rank = raw.rank();  // No wrap: 8 bits
-  if (rank == 0) return {};
   if (rank > kMaxRank) {
     corrupt("too many dimensions", &raw, path, "at most 8 (kMaxRank)", std::to_string(rank));
   }
   if (!base::in_range(raw.dims_offset(), rank, dims_.size())) {
     corrupt("dimensions outside of their pool", &raw, path, within(dims_.size()), range_text(raw.dims_offset(), rank));
   }
+  if (rank == 0) return {};
   // No wrap: the dimensions lie within their pool.
   const std::uint64_t place = place_of(dims_) + raw.dims_offset() * sizeof(std::int64_t);
   const std::byte* first = pages_.get(place, rank * sizeof(std::int64_t));

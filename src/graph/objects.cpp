@@ -56,7 +56,7 @@ std::vector<Candidate> waiting_for_slot(const Node& owner, const std::shared_ptr
 std::shared_ptr<VariableNode> make_variable(DType dtype, const Shape& shape, const std::vector<Candidate>& candidates,
                                             const Fill& fill) {
   for (const Candidate& candidate : candidates) {
-    const Restoration& restoration = *candidate.restoration;
+    Restoration& restoration = *candidate.restoration;
     if (!candidate.file_node || restoration.file().tensor(*candidate.file_node) == nullptr) continue;
     if (restoration.live(*candidate.file_node)) continue;
     const Fit found = fit(restoration, *candidate.file_node, dtype, shape, candidate.path);

@@ -153,7 +153,7 @@ void Plan::prepare() {
 
 // All tensors of a restoration at once, so that they are read and checked with all cores.
 void Plan::bind_values() {
-  std::map<const Restoration*, std::vector<Assignment*>> groups;
+  std::map<Restoration*, std::vector<Assignment*>> groups;
   for (Assignment& assignment : assignments_) {
     if (assignment.fit.kind != Fit::Kind::skip) groups[assignment.match.restoration.get()].push_back(&assignment);
   }

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <iterator>
 #include <span>
 #include <utility>
 
@@ -215,6 +216,16 @@ bool Restoration::nontrivial() const {
     if (node != base_ && node != counter && live(node)) return true;
   }
   return false;
+}
+
+bool Restoration::claim(std::uint64_t offset, std::uint64_t size) {
+  if (size == 0) return true;
+  const std::uint64_t end = offset + size;  // No wrap: it lies within the file
+  const auto next = claimed_.lower_bound(offset);
+  if (next != claimed_.end() && next->first < end) return false;
+  if (next != claimed_.begin() && std::prev(next)->second > offset) return false;
+  claimed_.emplace_hint(next, offset, end);
+  return true;
 }
 
 void Restoration::warn_unused() const {

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -70,6 +71,9 @@ class Restoration : public std::enable_shared_from_this<Restoration> {
   /// Whether the node's value was taken, even if the object is gone by now.
   bool matched(std::uint32_t file_node) const { return matched_[file_node]; }
 
+  /// Notes that a part of the private mapping becomes the memory of a variable. False when some of it is another's.
+  bool claim(std::uint64_t offset, std::uint64_t size);
+
   /// Notes that a value is not given to the variable that it was found for.
   void skip(std::uint32_t file_node) noexcept { skipped_[file_node] = true; }
 
@@ -125,8 +129,9 @@ class Restoration : public std::enable_shared_from_this<Restoration> {
     FileNode last;  // that it was bound to
   };
   std::unordered_map<const Node*, Known> known_;
-  std::vector<FileNode> before_;    // by file node: that the same node was bound to before
-  std::vector<std::string> paths_;  // by file node, where the rules need them
+  std::vector<FileNode> before_;                    // by file node: that the same node was bound to before
+  std::vector<std::string> paths_;                  // by file node, where the rules need them
+  std::map<std::uint64_t, std::uint64_t> claimed_;  // ends by offsets
   bool armed_ = false;
   bool expect_partial_ = false;
 };

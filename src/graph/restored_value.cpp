@@ -17,13 +17,13 @@ namespace {
 // Of pieces that small, a core that does other things besides takes fewer.
 constexpr std::size_t kPiece = std::size_t{4} << 20U;
 
-// A private mapping serves a tensor that lies in it as it is. One that shares its blob is copied: writing to one
-// variable must not change another.
-// Nor does a second variable get what the first one may have written to.
-bool can_map_privately(const Restoration& restoration, std::uint32_t file_node, const TensorInfo& info) {
+// A private mapping serves a tensor that lies in it as it is. One that shares its place is copied, whether the file
+// says so or not: writing to one variable must not change another. Nor does a second variable get what the first one
+// may have written to.
+bool maps_privately(Restoration& restoration, std::uint32_t file_node, const TensorInfo& info) {
   const Reader& reader = restoration.reader();
   return !restoration.matched(file_node) && reader.file().mode == ReadMode::mmap &&
-         info.compression == Compression::none && !info.alias_of;
+         info.compression == Compression::none && !info.alias_of && restoration.claim(info.offset, info.size_bytes);
 }
 
 // What the program relies on beyond dtype and shape.
@@ -108,7 +108,7 @@ Error mismatch(const Restoration& restoration, const Fit& fit, DType dtype, cons
                           "RestoreOptions::on_mismatch, or restore another file"}};
 }
 
-Storage new_storage(const Restoration& restoration, const Fit& fit, DType dtype) {
+Storage new_storage(Restoration& restoration, const Fit& fit, DType dtype) {
   const Reader& reader = restoration.reader();
   const TensorInfo& info = fit.info;
   const Binding binding = restoration.options().binding;
@@ -119,7 +119,7 @@ Storage new_storage(const Restoration& restoration, const Fit& fit, DType dtype)
     return storage;
   }
   if (binding == Binding::view) return view_of(sound_value(restoration, fit));
-  if (binding == Binding::copy_on_write && can_map_privately(restoration, fit.file_node, info)) {
+  if (binding == Binding::copy_on_write && maps_privately(restoration, fit.file_node, info)) {
     static_cast<void>(sound_value(restoration, fit));  // also checks the sums, if that was asked for
     return private_part(reader, info);
   }
@@ -143,7 +143,7 @@ void copy_all(std::span<const Copy> copies, unsigned threads) noexcept {
   });
 }
 
-NewValue new_value(const Restoration& restoration, const Fit& fit, const VariableNode& variable, TensorView value) {
+NewValue new_value(Restoration& restoration, const Fit& fit, const VariableNode& variable, TensorView value) {
   const Reader& reader = restoration.reader();
   const Binding binding = restoration.options().binding;
   const Storage& present = variable.storage;
@@ -156,7 +156,7 @@ NewValue new_value(const Restoration& restoration, const Fit& fit, const Variabl
   } else if (binding == Binding::view) {
     result.replacement = view_of(result.value);
     result.copies = false;
-  } else if (binding == Binding::copy_on_write && can_map_privately(restoration, fit.file_node, fit.info)) {
+  } else if (binding == Binding::copy_on_write && maps_privately(restoration, fit.file_node, fit.info)) {
     result.replacement = private_part(reader, fit.info);
     result.copies = false;
   } else if (present.kind == Storage::Kind::view || present.size != result.value.bytes().size()) {

@@ -36,7 +36,7 @@ Fit fit(const Restoration& restoration, std::uint32_t file_node, DType dtype, co
 Error mismatch(const Restoration& restoration, const Fit& fit, DType dtype, const Shape& shape);
 
 /// The value for a new variable of that dtype, in memory as the restoration's binding wants. Throws corrupt, io.
-Storage new_storage(const Restoration& restoration, const Fit& fit, DType dtype);
+Storage new_storage(Restoration& restoration, const Fit& fit, DType dtype);
 
 /// Where bytes go; the sizes are the same.
 struct Copy {
@@ -59,7 +59,7 @@ struct NewValue {
 
 /// `value` is the tensor as the reader gives it. Changes nothing. Throws corrupt when it is none that a program can
 /// use.
-NewValue new_value(const Restoration& restoration, const Fit& fit, const VariableNode& variable, TensorView value);
+NewValue new_value(Restoration& restoration, const Fit& fit, const VariableNode& variable, TensorView value);
 
 /// What remains to be copied when the variable was assigned the value; nothing when it is converted or mapped.
 Copy copy_for(const VariableNode& variable, const NewValue& value);

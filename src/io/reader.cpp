@@ -1,7 +1,7 @@
-#include "base/parallel.hpp"
 #include "base/text.hpp"
 #include "codec/xxh3.hpp"
 #include "io/located.hpp"
+#include "io/prefault.hpp"
 #include "io/reader_impl.hpp"
 #include "io/verifier.hpp"
 
@@ -108,14 +108,17 @@ FileInfo Reader::file() const noexcept {
           .mode = impl_->source().is_mapped() ? ReadMode::mmap : ReadMode::read};
 }
 
+void Reader::Impl::require_tensor(std::size_t index) const {
+  if (index < index_->tensor_count()) return;
+  throw Error{ErrorCode::invalid_argument,
+              {.problem = "no tensor of this number",
+               .file = path_,
+               .expected = "less than " + std::to_string(index_->tensor_count()),
+               .found = std::to_string(index)}};
+}
+
 format::TensorRecord Reader::Impl::record(std::size_t index) const {
-  if (index >= index_->tensor_count()) {
-    throw Error{ErrorCode::invalid_argument,
-                {.problem = "no tensor of this number",
-                 .file = path_,
-                 .expected = "less than " + std::to_string(index_->tensor_count()),
-                 .found = std::to_string(index)}};
-  }
+  require_tensor(index);
   return index_->tensor(index);
 }
 
@@ -139,33 +142,8 @@ void Reader::Impl::transfer(std::span<const io::Transfer> transfers) const {
 }
 
 void Reader::Impl::prefault(std::span<const std::size_t> indices) const {
-  struct Piece {
-    std::uint64_t offset;
-    std::size_t size;
-  };
-  constexpr std::uint64_t kMostBytes = std::uint64_t{4} << 20U;
-  std::vector<Piece> pieces;
-  const auto add = [&](std::uint64_t offset, std::uint64_t size) {
-    for (std::uint64_t done = 0; done < size && source_.is_mapped(); done += kMostBytes) {
-      pieces.push_back({offset + done, static_cast<std::size_t>(std::min(kMostBytes, size - done))});
-    }
-  };
-  const auto load = [&] {
-    base::deal_out(pieces.size(), io::threads_that_read(threads_), [&] {
-      return [&, scratch = std::vector<std::byte>{}](std::size_t i) mutable {
-        source_.prefault(pieces[i].offset, pieces[i].size, scratch);
-      };
-    });
-    pieces.clear();
-  };
-  // First the index, which says where the rest is.
-  add(footer_.index_offset, footer_.file_size - footer_.index_offset);  // No wrap: the index lies within the file
-  load();
-  for (const std::size_t index : indices) {
-    const format::TensorRecord record = this->record(index);
-    add(record.blob_offset, record.blob_size);
-  }
-  load();
+  for (const std::size_t index : indices) require_tensor(index);
+  if (source_.is_mapped()) io::prefault(source_, footer_, indices, threads_);
 }
 
 TensorInfo Reader::info(std::size_t index) const {

@@ -44,6 +44,9 @@ class Reader::Impl {
   void prefault(std::span<const std::size_t> indices) const;
 
  private:
+  /// Throws invalid_argument when there is no tensor of that number.
+  void require_tensor(std::size_t index) const;
+
   /// For a file that does not end in a footer: throws corrupt, saying whether it is longer or shorter than it was.
   [[noreturn]] void refuse_end() const;
 

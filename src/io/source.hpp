@@ -29,7 +29,10 @@ class Source {
   Source(const Source&) = delete;  // reads() points here
   Source& operator=(const Source&) = delete;
 
+  /// When it was opened.
   std::uint64_t size() const noexcept { return size_; }
+  /// Throws io.
+  std::uint64_t size_now() const { return file_->size_now(); }
   bool is_mapped() const noexcept { return mapping_ != nullptr; }
 
   /// The two ends of the file, read rather than mapped: that costs less than a page fault, and a device that fails is

@@ -1,8 +1,8 @@
 #include "io/verifier.hpp"
 
 #include "base/parallel.hpp"
-#include "codec/xxh3.hpp"
 #include "format/structure_check.hpp"
+#include "io/index_copy.hpp"
 #include "io/located.hpp"
 #include "io/tensor_reader.hpp"
 
@@ -168,22 +168,6 @@ class Verifier {
   std::uint64_t done_ = format::kHeaderBytes;
 };
 
-// The index of a file as it is now, between a header and a footer that are whole; `memory` is to hold it. Throws
-// corrupt.
-void read_index(const Source& file, const format::Footer& footer, std::vector<std::byte>& memory,
-                std::optional<format::IndexView>& index) {
-  std::vector<std::byte> scratch;
-  const auto header =
-      format::decode_header(file.bytes(0, format::kHeaderBytes, scratch).first<format::kHeaderBytes>(), codec::xxh3);
-  const std::uint64_t end = footer.file_size - format::kFooterBytes;  // No wrap: the footer lies within the file
-  const auto last = file.bytes(end, format::kFooterBytes, scratch).first<format::kFooterBytes>();
-  format::decode_footer(last, footer.file_size, header, codec::xxh3);
-  const auto size = static_cast<std::size_t>(footer.index_size);
-  const std::uint64_t all = end - footer.index_offset;  // No wrap: the index ends before the footer
-  const auto both = file.bytes(footer.index_offset, static_cast<std::size_t>(all), memory);
-  index.emplace(both.first(size), both.subspan(size), header, footer, codec::xxh3, format::ReadAt{});
-}
-
 }  // namespace
 
 VerifyReport verify_file(const std::filesystem::path& path, const Source& source, const format::IndexView& index,
@@ -191,15 +175,14 @@ VerifyReport verify_file(const std::filesystem::path& path, const Source& source
   // Explicit reads: where the file became shorter or the device fails, a mapping would give a signal.
   const std::unique_ptr<const Source> unmapped = source.unmapped();
   const Source& reads = *unmapped;
-  std::vector<std::byte> memory;
-  std::optional<format::IndexView> copy;
+  std::optional<IndexCopy> copy;
   try {
-    read_index(reads, footer, memory, copy);
+    copy.emplace(reads, footer);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::corrupt) throw;
     return Verifier{path, reads, index, footer, options}.refuse(error);
   }
-  return Verifier{path, reads, *copy, footer, options}.run(header);
+  return Verifier{path, reads, copy->view(), footer, options}.run(header);
 }
 
 }  // namespace ckpt::io

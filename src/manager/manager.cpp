@@ -52,18 +52,6 @@ std::shared_ptr<graph::CheckpointState> state_of(const Checkpoint& checkpoint) {
   return state;
 }
 
-// Another process may have made the directory and been killed before it made that durable.
-void make_entry_durable(const os::Directory& directory) {
-  std::optional<os::Directory> parent;
-  try {
-    parent = os::Directory::open(os::parent_of(directory.path()));
-  } catch (const Error& error) {  // a parent that may not be opened was not made by this library
-    if (error.details().system_error != EACCES) throw;
-    base::log(LogLevel::info, error.what());
-  }
-  if (parent) parent->sync();
-}
-
 }  // namespace
 
 CheckpointManager::Impl::Impl(Checkpoint& checkpoint, const std::filesystem::path& path, ManagerOptions options)
@@ -74,7 +62,6 @@ CheckpointManager::Impl::Impl(Checkpoint& checkpoint, const std::filesystem::pat
       directory_{os::Directory::create_all(os::absolute_path(shown_))},
       lock_{directory_, manager::kLockFile},
       last_step_{options_.last_checkpoint_step} {
-  make_entry_durable(directory_);
   for (const std::string& name : os::remove_stale_temporaries(directory_)) {
     base::log(LogLevel::info, "removed the temporary file of a save that was killed: " + base::escape(name));
   }

@@ -41,18 +41,10 @@ Directory Directory::open(const std::filesystem::path& path) {
   return {std::move(descriptor), path};
 }
 
-Directory Directory::create_all(const std::filesystem::path& path) {
-  int failed = ::mkdir(path.c_str(), 0777);
-  if (failed != 0 && errno == ENOENT && path != parent_of(path)) {
-    create_all(parent_of(path));
-    failed = ::mkdir(path.c_str(), 0777);
-  }
-  if (failed != 0) {
-    if (errno != EEXIST) throw_system_error(errno, "cannot create the directory", path);
-    return open(path);
-  }
-  open(parent_of(path)).sync();
-  return open(path);
+FileId Directory::id() const {
+  struct stat status{};
+  if (::fstat(fd(), &status) != 0) throw_system_error(errno, "cannot look at the directory", path_);
+  return id_in(status);
 }
 
 void Directory::require_at_path() const {

@@ -19,7 +19,9 @@ class Directory {
   /// Throws not_found, io.
   static Directory open(const std::filesystem::path& path);
 
-  /// Creates `path` and its missing parents, each made durable in its own parent, and opens it. Throws io.
+  /// Creates `path` and its missing parents, and opens it. All of them, and those above on the same file system, are
+  /// made durable in their parents: who made them before may have been killed in between. For a directory that is
+  /// there, this is done once in a process. Throws io.
   static Directory create_all(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const noexcept { return path_; }
@@ -62,6 +64,10 @@ class Directory {
  private:
   Directory(Descriptor descriptor, std::filesystem::path path)
       : descriptor_{std::move(descriptor)}, path_{std::move(path)} {}
+
+  FileId id() const;
+  /// The lowest `made` ones were made just now.
+  void make_entries_durable(std::size_t made) const;
 
   Descriptor descriptor_;
   std::filesystem::path path_;

@@ -79,7 +79,13 @@ File File::open(const std::filesystem::path& path) {
                  .file = path,
                  .advice = "a pipe, socket or device is in its place: remove that, or name another file"}};
   }
-  return File{std::move(descriptor), path, static_cast<std::uint64_t>(status.st_size), {status.st_dev, status.st_ino}};
+  return File{std::move(descriptor), path, static_cast<std::uint64_t>(status.st_size)};
+}
+
+std::uint64_t File::size_now() const {
+  struct stat status{};
+  if (::fstat(fd(), &status) != 0) throw_system_error(errno, "cannot stat", path_);
+  return static_cast<std::uint64_t>(status.st_size);
 }
 
 void File::read_at(std::uint64_t offset, std::span<std::byte> destination) const {

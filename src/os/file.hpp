@@ -51,7 +51,8 @@ class File {
   int fd() const noexcept { return descriptor_.get(); }
   /// When it was opened.
   std::uint64_t size() const noexcept { return size_; }
-  FileId id() const noexcept { return id_; }
+  /// Throws io.
+  std::uint64_t size_now() const;
 
   /// Fills `destination` from `offset`. Throws io, or corrupt when the file has become shorter.
   void read_at(std::uint64_t offset, std::span<std::byte> destination) const;
@@ -60,13 +61,12 @@ class File {
   bool is_remote() const noexcept;
 
  private:
-  File(Descriptor descriptor, std::filesystem::path path, std::uint64_t size, FileId id)
-      : descriptor_{std::move(descriptor)}, path_{std::move(path)}, size_{size}, id_{id} {}
+  File(Descriptor descriptor, std::filesystem::path path, std::uint64_t size)
+      : descriptor_{std::move(descriptor)}, path_{std::move(path)}, size_{size} {}
 
   Descriptor descriptor_;
   std::filesystem::path path_;
   std::uint64_t size_;
-  FileId id_;
 };
 
 /// The content of a small text file; nothing when it does not exist. Throws io, limit when it is longer than

@@ -41,7 +41,7 @@ int look_for(int fd, int directory, const std::string& name) noexcept {
   return file.st_ino == entry.st_ino && file.st_dev == entry.st_dev ? 0 : ENOENT;
 }
 
-// How far a file may grow; beyond, the kernel would send a signal.
+// How far a file may grow.
 std::uint64_t size_limit() noexcept {
   struct rlimit limit{};
   return ::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY
@@ -68,6 +68,7 @@ ReplacementFile::ReplacementFile(std::filesystem::path path, const Options& opti
                  .advice = "choose another name, or remove the directory"}};
   }
   create_temporary();
+  limit_ = size_limit();
 }
 
 ReplacementFile::~ReplacementFile() {
@@ -112,8 +113,9 @@ void ReplacementFile::append(std::span<const std::byte> data) {
   constexpr std::size_t kWorthACall = std::size_t{256} << 10U;
   if (!options_.durable && data.size() >= kWorthACall) {
     if (filled_ > 0) write_block();
-    if (const int error = write_all(file_.get(), data, size_)) fail(error, "cannot write");
-    size_ += data.size();
+    const std::uint64_t offset = std::exchange(size_, size_ + data.size());
+    require_room();
+    if (const int error = write_all(file_.get(), data, offset)) fail(error, "cannot write");
     return;
   }
   append_staged(data);
@@ -153,6 +155,7 @@ void ReplacementFile::append_pieces(std::span<const std::byte> data, std::size_t
 void ReplacementFile::lend(std::span<const std::byte> data, std::size_t piece_size, const BlockWriter::Work& work) {
   if (filled_ > 0) submit_block();
   const std::uint64_t offset = std::exchange(size_, size_ + data.size());
+  require_room();
   if (size_ > allocated_) allocate(size_ + step_from(offset));
   writer_->lend(data, offset, piece_size, work);
 }
@@ -161,17 +164,22 @@ void ReplacementFile::lend(std::span<const std::byte> data, std::size_t piece_si
 void ReplacementFile::write_pieces(std::span<const std::byte> data, std::size_t piece_size,
                                    const BlockWriter::Work& work) {
   if (filled_ > 0) write_block();
+  const std::uint64_t offset = std::exchange(size_, size_ + data.size());
+  require_room();
   std::atomic<int> error = 0;
   base::deal_out(base::divide_up(data.size(), piece_size), options_.cores, [&] {
     return [&](std::size_t i) {
       const auto rest = data.subspan(i * piece_size);
       const auto piece = rest.first(std::min(rest.size(), piece_size));
       work(i, piece);
-      if (const int failed = write_all(file_.get(), piece, size_ + i * piece_size)) error = failed;
+      if (const int failed = write_all(file_.get(), piece, offset + i * piece_size)) error = failed;
     };
   });
   if (error != 0) fail(error, "cannot write");
-  size_ += data.size();
+}
+
+void ReplacementFile::require_room() {
+  if (size_ > limit_) fail(EFBIG, "cannot write");
 }
 
 void ReplacementFile::take_block() {
@@ -193,7 +201,7 @@ void ReplacementFile::set_start(std::span<const std::byte> bytes) { start_.assig
 // Direct writes into allocated space run side by side; those that make a file longer wait for each other.
 void ReplacementFile::allocate(std::uint64_t end) {
   const bool asked_for = end <= options_.expected_bytes;
-  const int failed = ::fallocate(file_.get(), 0, 0, static_cast<off_t>(std::min(end, size_limit())));
+  const int failed = ::fallocate(file_.get(), 0, 0, static_cast<off_t>(std::min(end, limit_)));
   // Anything but a full disk only means that this file system cannot allocate ahead. What was allocated on a guess may
   // fail.
   if (failed != 0 && (errno == ENOSPC || errno == EDQUOT) && asked_for) fail(errno, "cannot allocate");
@@ -210,6 +218,7 @@ std::uint64_t ReplacementFile::step_from(std::uint64_t offset) const noexcept {
 // Durable files go to the device in the background, block by block, so that fsync has little left to do.
 void ReplacementFile::submit_block() {
   if (!options_.durable) return write_block();
+  require_room();
   const std::uint64_t offset = size_ - filled_;
   const std::size_t size = std::exchange(filled_, 0);
   if (size_ > allocated_) allocate(size_ + step_from(offset));
@@ -217,6 +226,7 @@ void ReplacementFile::submit_block() {
 }
 
 void ReplacementFile::write_block() {
+  require_room();
   const std::size_t size = std::exchange(filled_, 0);
   if (const int error = write_all(file_.get(), {block_, size}, size_ - size)) fail(error, "cannot write");
 }

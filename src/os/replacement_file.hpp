@@ -67,6 +67,7 @@ class ReplacementFile {
   void append_staged(std::span<const std::byte> data);
   void lend(std::span<const std::byte> data, std::size_t piece_size, const BlockWriter::Work& work);
   void write_pieces(std::span<const std::byte> data, std::size_t piece_size, const BlockWriter::Work& work);
+  void require_room();
   void take_block();
   void submit_block();
   void write_block();
@@ -86,6 +87,7 @@ class ReplacementFile {
   std::byte* block_ = nullptr;  // the one being filled
   std::size_t filled_ = 0;
   std::uint64_t size_ = 0;
+  std::uint64_t limit_ = 0;      // beyond, the kernel would send a signal
   std::uint64_t allocated_ = 0;  // bytes that the file system has set aside
   std::vector<std::byte> start_;
 };

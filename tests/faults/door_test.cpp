@@ -39,9 +39,10 @@ TEST_CASE("the door records calls with their data") {
   CHECK(door::calls() == events.size());
   CHECK(door::struck().empty());
   const auto calls = calls_of(events);
-  const std::vector<Call> wanted{
-      Call::getpid, Call::open,  Call::fstatat, Call::getrandom, Call::openat, Call::fcntl,  Call::fstat, Call::fstatat,
-      Call::pwrite, Call::fsync, Call::fstat,   Call::renameat,  Call::fsync,  Call::getpid, Call::close, Call::close};
+  const std::vector<Call> wanted{Call::getpid, Call::open,  Call::fstatat,  Call::getrandom, Call::openat,
+                                 Call::fcntl,  Call::fstat, Call::fstatat,  Call::getrlimit, Call::pwrite,
+                                 Call::fsync,  Call::fstat, Call::renameat, Call::fsync,     Call::getpid,
+                                 Call::close,  Call::close};
   CHECK(calls == wanted);
   for (const auto& event : events) {
     if (event.call == Call::pwrite) CHECK(event.data == to_bytes("hello"));
@@ -61,7 +62,7 @@ TEST_CASE("the Nth call fails, once or for ever, alone or with all others") {
   CHECK(calls_of(door::struck()) == std::vector{Call::pwrite});
   CHECK(fails({.error = EROFS, .nth = 4}) == EROFS);
   CHECK(calls_of(door::struck()) == std::vector{Call::openat});
-  CHECK(fails({.error = ENOSPC, .nth = 8, .times = door::kForEver, .scope = door::Scope::all}) == ENOSPC);
+  CHECK(fails({.error = ENOSPC, .nth = 9, .times = door::kForEver, .scope = door::Scope::all}) == ENOSPC);
   CHECK(calls_of(door::struck()) == std::vector{Call::pwrite, Call::unlinkat, Call::close, Call::close});
   CHECK(fails({.error = EINTR, .times = 3, .kind = Call::pwrite}) == 0);
   CHECK(door::struck().size() == 3);

@@ -50,7 +50,7 @@ void cut_everywhere(const std::string& name, DiskModel model, const std::vector<
     if (wrong.empty()) wrong = judge(state, returned);
   };
   for (const door::Event& event : events) {
-    const bool is_mark = event.call == Call::getpid;
+    const bool is_mark = event.call == Call::getpid && !event.name.empty();
     if (is_mark && event.name == kReturned) ++returned;
     if (!model.apply(event) && !is_mark) continue;
     ++cuts;
@@ -258,6 +258,26 @@ TEST_CASE("the power is lost in the run of a manager") {
   const TempDir dir{memory_dir()};
   fs::create_directory(dir / "a");
   lose_power_in_a_run("a manager in a directory that a killed process made", dir.path(), dir / "a", true);
+}
+
+TEST_CASE("the power is lost after a write into directories that a killed process made") {
+  const QuietLog quiet;
+  const TempDir dir{memory_dir()};
+  fs::create_directories(dir / "a" / "b");
+  DiskModel model{dir.path()};
+  model.forget_entry(dir / "a");
+  model.forget_entry(dir / "a" / "b");
+  Variable<double> value{1};
+  Checkpoint checkpoint{{"v", value}};
+  const std::string file = (dir / "a" / "b" / "x.ckpt").native();
+  const auto events = record([&] {
+    checkpoint.write(file);
+    door::mark(kReturned);
+  });
+  cut_everywhere("a write into such directories", model, events,
+                 [&](const DiskModel::State& state, int returned) -> std::string {
+                   return returned > 0 && !state.contains(file) ? "it had returned, and the file is lost" : "";
+                 });
 }
 
 TEST_CASE("the power is lost when a checkpoint is pinned and unpinned") {

@@ -1,5 +1,7 @@
 #include "objects.hpp"
 
+#include <support/file_image.hpp>
+
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -94,6 +96,38 @@ TEST_CASE("copy-on-write changes this variable and nothing else", "[graph][bindi
   Variable<float> other{{kElements}};
   Checkpoint{{"w", other}}.read(dir / "a.ckpt");
   check_weights(other);
+}
+
+TEST_CASE("copy-on-write of tensors that a hostile file has in one place", "[graph][binding]") {
+  TempDir dir;
+  constexpr std::int64_t kSize = 128;
+  Variable<float> variable{{kSize}};
+  Variable<float> other{{kSize}};
+  Variable<float> third{{kSize}};
+  Checkpoint{{"a", variable}, {"b", other}, {"c", third}}.write(dir / "a.ckpt", quick());
+  FileImage image{dir / "a.ckpt"};
+  const auto place = [&](const char* path) { return image.tensor(image.find(path)) + at::kBlobOffset; };
+  const auto shift = GENERATE(std::uint64_t{0}, std::uint64_t{256});
+  image.set(place("b"), image.get<std::uint64_t>(place("a")) + shift);
+  image.set(place("c"), image.get<std::uint64_t>(place("a")));
+  image.seal_all();
+  image.store(dir / "a.ckpt");
+  const bool deferred = GENERATE(false, true);
+  Box root;
+  std::vector<Variable<float>> variables;
+  const auto add = [&] {
+    for (const char* name : {"c", "a", "b"}) variables.push_back(root.add_variable<float>(name, {kSize}));
+  };
+  if (!deferred) add();
+  Checkpoint checkpoint{root};
+  checkpoint.read(dir / "a.ckpt", {.binding = Binding::copy_on_write, .mode = ReadMode::mmap});
+  if (deferred) add();
+  for (std::size_t i = 0; i < 3; ++i) {
+    for (float& value : variables[i].mutable_values()) value = static_cast<float>(i + 1);
+  }
+  for (std::size_t i = 0; i < 3; ++i) {
+    for (const float value : variables[i].values()) REQUIRE(value == static_cast<float>(i + 1));
+  }
 }
 
 TEST_CASE("copying keeps the memory that the variable has", "[graph][binding]") {

@@ -126,7 +126,6 @@ TEST_CASE("the limit of the process on file sizes") {
   save(path, 4096, 1);
   const Bytes old = read_file(path);
   const ChildResult result = run_child([&]() -> std::string {
-    ::signal(SIGXFSZ, SIG_IGN);
     const struct rlimit limit{100'000, 100'000};
     if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) return skip("cannot set a limit");
     return judge(error_of([&] { save(path, 1'000'000, 2); }), ErrorCode::io, EFBIG, path, old);

@@ -12,7 +12,9 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <fstream>
 #include <functional>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <thread>
@@ -130,6 +132,32 @@ TEST_CASE("prefault has tensors in memory, or tells why not", "[shrink][prefault
   }
 }
 
+TEST_CASE("prefault of a file that is cut off meanwhile", "[shrink][prefault][threads]") {
+  const TempDir dir;
+  const auto path = dir / "many.ckpt";
+  Writer writer{path, {.durable = false}};
+  for (int i = 0; i < 5000; ++i) writer.add("tensor/number/" + std::to_string(i), DType::u8, {64}, random_bytes(64, 1));
+  writer.commit();
+  const Bytes bytes = read_file(path);
+  std::vector<std::size_t> all(5000);
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  for (int round = 0; round < 30; ++round) {
+    write_file(path, bytes);
+    const Reader reader = Reader::open(path, {.mode = ReadMode::mmap});
+    std::thread cutter{[&] {
+      std::this_thread::sleep_for(std::chrono::microseconds{100 * round});
+      cut(path, 4096);
+    }};
+    bool failed = false;
+    while (!failed) {
+      const auto code = code_of([&] { reader.prefault(all); });
+      failed = code.has_value();
+      if (failed) CHECK(code == ErrorCode::corrupt);
+    }
+    cutter.join();
+  }
+}
+
 TEST_CASE("prefault of a file that was removed", "[shrink][prefault]") {
   const Open open{ReadMode::mmap};
   std::filesystem::remove(open.path);
@@ -178,6 +206,30 @@ TEST_CASE("verify reports a mapped file that was cut off", "[shrink]") {
     cut(open.path, size);
     check_reported(open);
   }
+}
+
+TEST_CASE("verify reports a file that grew", "[shrink]") {
+  for (const ReadMode mode : {ReadMode::mmap, ReadMode::read}) {
+    const Open open{mode};
+    std::ofstream{open.path, std::ios::app} << "more";
+    check_reported(open);
+    CHECK(contains(open.reader->verify().problems.front().what(), "goes on behind its end"));
+  }
+}
+
+TEST_CASE("verify finds the file of a relative path from another directory", "[shrink]") {
+  const ChildResult result = run_child([]() -> std::string {
+    const TempDir dir;
+    std::filesystem::current_path(dir.path());
+    write_model("model.ckpt");
+    const Reader reader = Reader::open("model.ckpt", {.mode = ReadMode::mmap});
+    std::filesystem::current_path("/");
+    if (!reader.verify().ok()) return "it is not whole";
+    static_cast<void>(::truncate((dir / "model.ckpt").c_str(), 4096));
+    return reader.verify().ok() ? "nothing was reported" : "";
+  });
+  CHECK(result.text == "");
+  CHECK(result.signal == 0);
 }
 
 TEST_CASE("verify reports a file that is cut off meanwhile", "[shrink][threads]") {

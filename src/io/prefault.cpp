@@ -1,0 +1,53 @@
+#include "io/prefault.hpp"
+
+#include "base/parallel.hpp"
+#include "io/index_copy.hpp"
+#include "io/transfer.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+namespace ckpt::io {
+namespace {
+
+struct Piece {
+  std::uint64_t offset;
+  std::size_t size;
+};
+
+void add_pieces(std::vector<Piece>& pieces, std::uint64_t offset, std::uint64_t size) {
+  constexpr std::uint64_t kMostBytes = std::uint64_t{4} << 20U;
+  for (std::uint64_t done = 0; done < size; done += kMostBytes) {
+    // No wrap: the range lies within the file.
+    pieces.push_back({offset + done, static_cast<std::size_t>(std::min(kMostBytes, size - done))});
+  }
+}
+
+void load(const Source& source, std::span<const Piece> pieces, unsigned threads) {
+  base::deal_out(pieces.size(), threads_that_read(threads), [&] {
+    return [&, scratch = std::vector<std::byte>{}](std::size_t i) mutable {
+      source.prefault(pieces[i].offset, pieces[i].size, scratch);
+    };
+  });
+}
+
+}  // namespace
+
+void prefault(const Source& source, const format::Footer& footer, std::span<const std::size_t> indices,
+              unsigned threads) {
+  std::vector<Piece> pieces;
+  add_pieces(pieces, footer.index_offset, footer.file_size - footer.index_offset);  // No wrap: as above
+  load(source, pieces, threads);
+  // Where the data lies, a copy of the index says: the mapped one may end at any moment.
+  const auto file = source.unmapped();
+  const IndexCopy copy{*file, footer};
+  pieces.clear();
+  for (const std::size_t index : indices) {
+    const format::TensorRecord record = copy.view().tensor(index);
+    add_pieces(pieces, record.blob_offset, record.blob_size);
+  }
+  load(source, pieces, threads);
+}
+
+}  // namespace ckpt::io
