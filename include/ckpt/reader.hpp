@@ -98,7 +98,7 @@ struct VerifyReport {
   std::size_t tensors = 0;          ///< in the file, aliases included
   std::uint64_t bytes = 0;          ///< of the file that were read and checked
   std::vector<Error> problems;      ///< in file order, at most 10,000; empty when the file is whole
-  std::size_t damaged_tensors = 0;  ///< tensors that problems name, also those beyond 10,000
+  std::size_t damaged_tensors = 0;  ///< tensors that problems name, also those beyond 10,000, or whose names cannot be read
   bool ok() const noexcept { return problems.empty(); }
 };
 

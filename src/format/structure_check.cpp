@@ -40,17 +40,20 @@ class StructureCheck {
     std::uint64_t count;
   };
 
+  // Returns whether there was a problem that names no tensor.
   template <typename Action>
-  void attempt(Action&& action) {
+  bool attempt(Action&& action) {
     try {
       action();
+      return false;
     } catch (const Error& error) {
-      // One damaged page spoils many records: it is reported once.
       if (error.code() != ErrorCode::corrupt && error.code() != ErrorCode::limit) throw;
+      // One damaged page spoils many records: it is reported once.
       const bool again = std::ranges::any_of(result_.problems, [&](const Error& known) {
         return known.details().offset == error.details().offset && known.details().problem == error.details().problem;
       });
       if (!again && result_.problems.size() < kMostProblems) result_.problems.push_back(error);
+      return error.details().object.empty();
     }
   }
 
@@ -75,7 +78,7 @@ class StructureCheck {
     std::optional<std::uint64_t> path_end = 0;  // nothing behind a record that is damaged
     for (std::size_t i = 0; i < index_.tensor_count(); ++i) {
       const auto expected = std::exchange(path_end, std::nullopt);
-      attempt([&] {
+      const bool is_nameless = attempt([&] {
         const TensorRecord record = index_.tensor(i);
         const fb::Tensor& raw = index_.at(index_.tensors_, i);
         if (i > 0 && record.path <= before) {
@@ -90,6 +93,7 @@ class StructureCheck {
         path_end = std::uint64_t{raw.path_offset()} + raw.path_size();  // No wrap: 32 bits each
         if (record.alias_of == kNone) add_owner(i, record);
       });
+      if (is_nameless) ++result_.nameless;
       if (result_.problems.size() >= kMostProblems) return;
     }
     if (result_.problems.empty() && path_end != index_.paths_.size()) {

@@ -20,6 +20,7 @@ struct Structure {
   std::vector<Error> problems;
   std::vector<std::size_t> tensors;  ///< the owners of blobs whose records are sound, by offset in the file
   std::vector<Range> gaps;           ///< between blobs: must be zero
+  std::size_t nameless = 0;          ///< tensors of which not even the path can be read
 };
 
 /// Checks every record, the order and uniqueness of paths, that blobs neither overlap nor leave holes, that the entries

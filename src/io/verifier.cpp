@@ -50,7 +50,7 @@ class Verifier {
     std::ranges::sort(report_.problems, {}, [](const Error& error) {
       return std::pair{error.details().offset.value_or(0), std::string_view{error.what()}};
     });
-    report_.damaged_tensors = damaged_.size();
+    report_.damaged_tensors = damaged_.size() + structure.nameless;
     // No wrap: the index lies within the file.
     report_.bytes = done_ + footer_.file_size - data_end();
     return std::move(report_);

@@ -253,6 +253,23 @@ TEST_CASE("two blobs swapped are found, and so is a renamed tensor") {
   CHECK(report.damaged_tensors == 2);
 }
 
+TEST_CASE("tensors whose names cannot be read are counted as damaged") {
+  const TempDir dir;
+  Writer writer{dir / "a.ckpt", {.durable = false}};
+  for (int i = 1000; i < 3000; ++i) writer.add("tensor/" + std::to_string(i), DType::u8, {1}, random_bytes(1, 1));
+  writer.commit();
+  Bytes bytes = read_file(dir / "a.ckpt");
+  const Bytes name = to_bytes("tensor/2000");
+  const auto found = std::ranges::search(bytes, name).begin();
+  REQUIRE(found != bytes.end());
+  *found ^= std::byte{1};
+  write_file(dir / "a.ckpt", bytes);
+  const VerifyReport report = Reader::open(dir / "a.ckpt").verify();
+  CHECK(report.problems.size() == 1);
+  CHECK(report.damaged_tensors >= 4096 / name.size());
+  CHECK(report.damaged_tensors < 2 * 4096 / name.size());
+}
+
 TEST_CASE("an error in data says which chunk is damaged") {
   const TempDir dir;
   const Bytes data = random_bytes(5 * kMinChunkBytes + 100, 1);
