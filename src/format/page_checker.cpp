@@ -23,7 +23,6 @@ PageChecker::PageChecker(std::span<const std::byte> index, std::span<const std::
     sums = sums.subspan(size);
     offset += size;
   }
-  page_at(count_ - 1, 0);
 }
 
 void PageChecker::add_level(std::span<const std::byte> bytes, std::uint64_t offset) {

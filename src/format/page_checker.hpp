@@ -26,8 +26,7 @@ using ReadAt = std::function<void(std::uint64_t offset, std::span<std::byte> des
 class PageChecker {
  public:
   /// `index` lies at `index_offset` in the file, `sums` (of sums_bytes(index.size())) behind it; both must outlive this
-  /// object. `read` is let go when it is of no more use, and empty when index and sums are in memory anyway. Throws
-  /// corrupt when the last level of sums does not give `root`.
+  /// object. `read` is let go when it is of no more use, and empty when index and sums are in memory anyway.
   PageChecker(std::span<const std::byte> index, std::span<const std::byte> sums, std::uint64_t root,
               std::uint64_t index_offset, Hash hash, ReadAt read);
 

@@ -47,7 +47,6 @@ class StructureCheck {
       action();
       return false;
     } catch (const Error& error) {
-      if (error.code() != ErrorCode::corrupt && error.code() != ErrorCode::limit) throw;
       // One damaged page spoils many records: it is reported once.
       const bool again = std::ranges::any_of(result_.problems, [&](const Error& known) {
         return known.details().offset == error.details().offset && known.details().problem == error.details().problem;

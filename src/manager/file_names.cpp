@@ -41,9 +41,9 @@ std::optional<std::int64_t> number_of(std::string_view name, std::string_view fi
   if (!file.starts_with(name) || file[name.size()] != '-' || !file.ends_with(kExtension)) return std::nullopt;
   const std::string_view digits = file.substr(name.size() + 1, file.size() - name.size() - 1 - kExtension.size());
   std::int64_t number = 0;
-  const auto [end, failure] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  if (failure != std::errc{} || end != digits.data() + digits.size() || number < 0) return std::nullopt;
-  // "+1", "-0" and "007" are not what this library writes.
+  const std::errc failure = std::from_chars(digits.data(), digits.data() + digits.size(), number).ec;
+  if (failure != std::errc{} || number < 0) return std::nullopt;
+  // "+1", "-0", "007" and "1a" are not what this library writes.
   if (std::to_string(number) != digits) return std::nullopt;
   return number;
 }

@@ -161,12 +161,12 @@ void remove(const os::Directory& directory, Garbage& garbage) {
 
 GarbageReport collect_garbage(const std::filesystem::path& directory, const GarbageOptions& options) {
   const os::Directory opened = os::Directory::open(directory);
-  manager::Inventory inventory = manager::take_inventory(opened);
   std::optional<os::DirectoryLock> lock;
   if (options.apply) {
+    static_cast<void>(manager::take_inventory(opened));  // throws where no manager was: no lock is to be made there
     lock = lock_for_removal(opened);
-    inventory = manager::take_inventory(opened);  // as it is now that nobody changes it
   }
+  manager::Inventory inventory = manager::take_inventory(opened);
   GarbageReport report;
   report.manager_runs = !options.apply && os::lock_holder(opened, manager::kLockFile) == os::LockHolder::somebody;
   Collector collector{opened, report};
