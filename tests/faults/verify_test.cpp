@@ -1,0 +1,62 @@
+// Verification tells what is damaged in a report. A file that cannot be read is no damage, and an error.
+#include "door.hpp"
+
+#include <ckpt/reader.hpp>
+
+#include <catch2/catch.hpp>
+#include <support/errors.hpp>
+#include <support/sample.hpp>
+#include <support/temp_dir.hpp>
+
+#include <cerrno>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+using namespace ckpt;
+using namespace ckpt::test;
+
+namespace {
+
+// An index with so many pages that their sums are longer than what opening reads.
+void write_many(const std::filesystem::path& path) {
+  Writer writer{path, sample_options()};
+  const std::string name(200, 't');
+  for (int i = 0; i < 30'000; ++i) writer.add(name + std::to_string(100'000 + i), DType::u8, {0}, {});
+  writer.commit();
+}
+
+// Verifies a file that was opened in that mode, and then perhaps removed, while read N fails, for N = 1, 2, 3, … until
+// there is none. Returns how many there were.
+std::uint64_t strike_reads(ReadMode mode, bool removed) {
+  for (std::uint64_t nth = 1;; ++nth) {
+    const TempDir dir;
+    removed ? write_many(dir / "a.ckpt") : write_sample(dir / "a.ckpt");
+    const Reader reader = Reader::open(dir / "a.ckpt", {.mode = mode});
+    if (removed) std::filesystem::remove(dir / "a.ckpt");
+    std::optional<VerifyReport> report;
+    std::optional<Error> error;
+    {
+      const door::Guard guard{{{.error = EIO, .nth = nth, .kind = door::Call::pread}}};
+      error = error_of([&] { report = reader.verify({.threads = 1}); });
+    }
+    INFO("read " << nth);
+    if (door::fired(0) == 0) {
+      REQUIRE(report);
+      CHECK(report->ok());
+      return nth - 1;
+    }
+    REQUIRE(error);
+    CHECK(error->code() == ErrorCode::io);
+    CHECK(error->details().system_error == EIO);
+    CHECK(error->details().file == dir / "a.ckpt");
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a read that fails while a file is verified is an error") {
+  CHECK(strike_reads(ReadMode::mmap, false) > 30);  // header, footer, index, each blob, padding
+  CHECK(strike_reads(ReadMode::read, false) > 30);
+  CHECK(strike_reads(ReadMode::mmap, true) > 0);  // of sums alone: all else is mapped
+}
