@@ -108,6 +108,7 @@ TEST_CASE("paths are names joined by single slashes") {
   }
   CHECK(why_not_a_name("kernel") == nullptr);
   CHECK(why_not_a_name("a/b") != nullptr);
+  CHECK(why_not_a_name(".") != nullptr);
   CHECK(why_not_a_name("..") != nullptr);
   CHECK(why_not_a_name("") != nullptr);
   CHECK(why_not_a_key("any key: a/b/..") == nullptr);

@@ -30,6 +30,12 @@ Patch alias_of(std::string path, std::string owner) {
   };
 }
 
+// Behind the blob are zeros.
+void longer_blob(FileImage& image) {
+  const std::size_t place = image.tensor(image.find("squeezed")) + at::kBlobSize;
+  image.set(place, image.get<std::uint64_t>(place) + 1);
+}
+
 }  // namespace
 
 Cases chunk_cases() {
@@ -61,6 +67,12 @@ Cases chunk_cases() {
        .says = {"chunk sums of no tensor or of two"},
        .patch = both(copied<std::uint32_t>("w/m", "all/u8", at::kFirstChunk)),
        .seal = Seal::data},
+      {.name = "record chunk sum of none",
+       .number = 79,
+       .verdict = Verdict::verify,
+       .says = {"chunk sums of no tensor or of two"},
+       .patch = both(alias_of("w/m", "w"), both(copied<std::uint64_t>("w", "w/m", at::kBlobOffset),
+                                                copied<std::uint32_t>("w", "w/m", at::kFirstChunk)))},
       {.name = "record compressed and without data",
        .number = 97,
        .says = {"empty", "a compressed tensor"},
@@ -69,6 +81,10 @@ Cases chunk_cases() {
       frame("of one byte", 1, 1, {"chunk 2 has an impossible size", "found 1"}),
       frame("of 4 GiB", 0, kMost32, {"chunk 1 has an impossible size", "found 4294967295"}),
       frame("longer than it is", 1, 1000, {"squeezed"}),
+      {.name = "frames that leave a byte of the blob",
+       .number = 98,
+       .says = {"squeezed", "the chunks do not fill the blob", "expected", "found"},
+       .patch = longer_blob},
       alias("of none", 1000, {"an alias of no tensor", "found 1000"}),
       alias("far away", kMost32 - 1, {"an alias of no tensor"}),
       {.name = "record alias of itself", .number = 79, .says = {kDiffers}, .patch = alias_of("tied", "tied")},

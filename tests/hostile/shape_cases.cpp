@@ -75,6 +75,11 @@ Cases shape_cases() {
        .says = {"the size in bytes does not fit in 64 bits"},
        .patch =
            both(dims_of("large", {kMostDim}), in_record("large", at::kDType, static_cast<std::uint16_t>(DType::c128)))},
+      {.name = "shape bytes of blocks overflow",
+       .number = 62,
+       .says = {"the size in bytes does not fit in 64 bits"},
+       .patch = both(dims_of("all/block", {std::int64_t{1} << 61U, 2}),
+                     in_element(Column::blocks, kBlockBytes, 0, 8, kMost32))},
       {.name = "shape bytes of packed elements",
        .number = 62,
        .says = {kSize, "expected 4611686018427387900 bytes for u4 [9223372036854775800]"},

@@ -179,7 +179,8 @@ TEST_CASE("an empty checkpoint is a checkpoint") {
     CHECK_FALSE(reader.contains("a"));
     CHECK(reader.graph().nodes.empty());
     CHECK(reader.verify().ok());
-    CKPT_CHECK_CODE(ErrorCode::not_found, reader.tensor("a"));
+    CKPT_REQUIRE_ERROR(error, ErrorCode::not_found, reader.tensor("a"));
+    CHECK(error.details().advice == "the file has no tensors");
   }
 }
 

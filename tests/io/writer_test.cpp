@@ -208,6 +208,7 @@ TEST_CASE("a Writer can be moved; what it replaces is dropped") {
   Writer moved{std::move(writer)};
   Writer other{dir / "b.ckpt", fast()};
   other = std::move(moved);
+  CKPT_CHECK_CODE(ErrorCode::invalid_argument, moved.commit());
   other.commit();
   CHECK(names_in(dir.path()) == std::vector<std::string>{"a.ckpt"});
   CHECK(read_small(dir / "a.ckpt") == 5);
@@ -386,6 +387,8 @@ TEST_CASE("arguments are checked") {
   CHECK(attempt([&](Writer& w) { w.set_metadata("ckpt.step", std::int64_t{1}); }) == ErrorCode::invalid_argument);
   CHECK(attempt([&](Writer& w) { w.set_metadata("", std::int64_t{1}); }) == ErrorCode::invalid_argument);
   CHECK(attempt([&](Writer& w) { w.set_metadata("a\nb", std::int64_t{1}); }) == ErrorCode::invalid_argument);
+  CHECK(attempt([&](Writer& w) { w.set_metadata("a", std::string{"\xff"}); }) == ErrorCode::invalid_argument);
+  CHECK(attempt([&](Writer& w) { w.set_metadata("a", Json{"\"\xff\""}); }) == ErrorCode::invalid_argument);
   const std::int64_t huge = std::numeric_limits<std::int64_t>::max();
   const auto overflow = attempt([&](Writer& w) { w.begin("b", DType::f64, {huge}); });
   CHECK((overflow == ErrorCode::limit || overflow == ErrorCode::invalid_argument));
@@ -468,6 +471,9 @@ TEST_CASE("graphs that do not fit are refused") {
   CHECK(attempt([](ObjectGraph& g) { g.nodes[0].edges[1].name = "model"; }) == bad);
   CHECK(attempt([](ObjectGraph& g) { g.nodes[0].edges[0].name = "a/b"; }) == bad);
   CHECK(attempt([](ObjectGraph& g) { g.nodes[2].tensor = "absent"; }) == bad);
+  CHECK(attempt([](ObjectGraph& g) { g.nodes[2].tensor = "w/m"; }) == bad);
+  CHECK(attempt([](ObjectGraph& g) { g.slots[0].name = "a/b"; }) == bad);
+  CHECK(attempt([](ObjectGraph& g) { g.slots.push_back({1, 2, "m", 0}); }) == bad);
   CHECK(attempt([](ObjectGraph& g) { g.slots[0].owner = 9; }) == bad);
   CHECK(attempt([](ObjectGraph& g) { g.slots[0].variable = 9; }) == bad);
   CHECK(attempt([](ObjectGraph& g) { g.slots[0].node = 9; }) == bad);

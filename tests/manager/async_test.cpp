@@ -329,6 +329,7 @@ TEST_CASE("a manager may be moved while it saves", "[manager][async]") {
   for (int i = 0; i < 3; ++i) run.manager.save_async();
   for (int i = 0; i < 3; ++i) other.manager.save_async();
   CheckpointManager moved = std::move(run.manager);
+  CKPT_CHECK_CODE(ErrorCode::invalid_argument, run.manager.save());
   moved.save_async();
   moved = std::move(other.manager);  // waits for its own
   CHECK(latest_checkpoint(dir / "a") == dir / "a/ckpt-4.ckpt");

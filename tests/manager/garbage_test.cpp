@@ -266,6 +266,16 @@ TEST_CASE("a directory where no manager was is left as it is", "[garbage]") {
   CKPT_CHECK_CODE(ErrorCode::not_found, collect_garbage(dir / "missing", {.apply = true}));
 }
 
+TEST_CASE("a lock that cannot be made is not taken for a manager that runs", "[garbage]") {
+  TempDir dir;
+  make_run(dir.path(), 2, 1);
+  std::filesystem::remove(dir / ".ckpt.lock");
+  std::filesystem::create_directory(dir / ".ckpt.lock");
+  CKPT_REQUIRE_ERROR(error, ErrorCode::io, collect_garbage(dir.path(), {.apply = true}));
+  CHECK(error.details().system_error == EISDIR);
+  CHECK(numbers_in(dir.path()) == Numbers{1, 2});
+}
+
 TEST_CASE("a clock that is behind does not make checkpoints stay for ever", "[garbage]") {
   TempDir dir;
   Clock clock;

@@ -282,6 +282,7 @@ TEST_CASE("the manager follows a checkpoint that is moved, and reports one that 
   checkpoint->track("v", v);
   CheckpointManager manager{*checkpoint, dir.path(), {.save = quick()}};
   std::optional<Checkpoint> moved{std::move(*checkpoint)};
+  CKPT_CHECK_CODE(ErrorCode::invalid_argument, CheckpointManager(*checkpoint, dir / "other"));
   checkpoint.reset();
   manager.save();
   moved.reset();
@@ -323,6 +324,8 @@ TEST_CASE("latest_checkpoint", "[manager][testLatestCheckpointFSpathDirectory]")
   TempDir dir;
   CHECK(!latest_checkpoint(dir / "none"));
   CHECK(!latest_checkpoint(dir.path()));
+  write_file(dir / "file", std::string_view{"x"});
+  CKPT_CHECK_CODE(ErrorCode::io, latest_checkpoint(dir / "file"));
   Run run{dir / "run"};
   CHECK(!latest_checkpoint(dir / "run"));
   run.save();

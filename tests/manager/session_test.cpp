@@ -316,11 +316,21 @@ TEST_CASE("options that are wrong", "[manager][session]") {
   refused(quick_session({.save_seconds = -1}));
   refused(quick_session({.save_steps = 0}));
   refused(quick_session({.early_stopping = EarlyStopping{""}}));
+  refused(quick_session({.early_stopping = EarlyStopping{"", Better::lower, 1, 0, false}}));
   refused(quick_session({.early_stopping = EarlyStopping{"loss", Better::lower, 0}}));
-  refused(quick_session({.early_stopping = EarlyStopping{"loss", Better::lower, 1, -1}}));
+  for (const double bad : {-1.0, std::nan(""), std::numeric_limits<double>::infinity()}) {
+    refused(quick_session({.early_stopping = EarlyStopping{"loss", Better::lower, 1, bad}}));
+  }
   refused(quick_session({.listeners = {nullptr}}));
+  SessionOptions skips = quick_session();
+  skips.manager.checkpoint_interval = 2;
+  refused(skips);
   CKPT_CHECK_CODE(ErrorCode::invalid_argument,
                   TrainingSession(program.checkpoint, Variable<std::int64_t>{}, dir / "run", quick_session()));
+  const Checkpoint moved{std::move(program.checkpoint)};
+  refused(quick_session());
+  refused(quick_session({.early_stopping = EarlyStopping{"loss"}}));
+  CHECK(names_in(dir.path()).empty());
 }
 
 TEST_CASE("a signal that is ignored stays ignored", "[manager][session][signal]") {

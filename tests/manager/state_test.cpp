@@ -115,6 +115,8 @@ TEST_CASE("a state file that is missing, empty or damaged is rebuilt from the di
       {sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nactive 1 ckpt-2.ckpt"), "damaged"},
       {sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nactive 1 ckpt-2.ckpt\nactive 1 ckpt-2.ckpt\n"), "damaged"},
       {sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nlast_preserved\nactive 1 ckpt-2.ckpt\n"), "damaged"},
+      {sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nactive 1 ckpt-2.ckpt\nheld"), "no end"},
+      {sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nlast_preserved \nactive 1 ckpt-2.ckpt\n"), "a time"},
       {sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nlast_preserved inf\nactive 1 ckpt-2.ckpt\n"), "damaged"},
       {sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nlast_preserved 1 2\nactive 1 ckpt-2.ckpt\n"), "damaged"},
       {sealed("ckpt-state 1\nlatest ckpt-2.ckpt\nactive 1 ckpt-2.ckpt\nlast_preserved 1\n"), "damaged"},
@@ -215,7 +217,7 @@ TEST_CASE("junk in the directory is ignored when the state is rebuilt", "[manage
   std::filesystem::remove(dir / "ckpt.state");
   for (const char* name :
        {"ckpt-007.ckpt", "ckpt-.ckpt", "ckpt-9.ckpt.tmp", "ckpt-+9.ckpt", "ckpt-9.CKPT", "ckpt--9.ckpt", "ckpt-9a.ckpt",
-        "ckpt-9223372036854775808.ckpt", "xckpt-9.ckpt", "ckpt9.ckpt", "ckpt-9 .ckpt"}) {
+        "ckpt-9223372036854775808.ckpt", "xckpt-9.ckpt", "ckpt9.ckpt", "ckpt-9 .ckpt", "ckpt"}) {
     write_file(dir / name, std::string_view{"junk"});
   }
   const std::size_t files = names_in(dir.path()).size();
