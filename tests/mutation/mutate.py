@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COPIED = ["include", "src", "schema", "tests", "tools", "examples", "bench", "docs", "README.md", "LICENSE"]
 COPIED += ["meson.build", "meson_options.txt"]
 # A hardened standard library: a read outside of a span then is a failure, and not only under AddressSanitizer.
-OPTIONS = ["-Dtool=disabled", "-Dexamples=disabled", "-Dbench=disabled", "-Doptimization=1", "-Dcpp_args=-D_GLIBCXX_ASSERTIONS"]
+OPTIONS = ["-Dtool=disabled", "-Dexamples=disabled", "-Dbench=disabled", "-Ddebug=false", "-Doptimization=1", "-Dcpp_args=-D_GLIBCXX_ASSERTIONS"]
 
 # Seconds: for tests that hang.
 LIMIT = 120
