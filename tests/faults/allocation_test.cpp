@@ -1,6 +1,6 @@
 // The Nth allocation fails, once and for ever: an error each time, no abort, nothing leaks, the old file is intact.
-// Struck are operator new, in the library and in all that it is linked with, and the library's aligned_alloc; what zstd
-// takes with malloc is not.
+#include "allocations.hpp"
+
 #include <ckpt/ckpt.hpp>
 
 #include <catch2/catch.hpp>
@@ -9,67 +9,10 @@
 #include <support/sample.hpp>
 #include <support/temp_dir.hpp>
 
-#include <atomic>
-#include <cstdlib>
+#include <cerrno>
 #include <functional>
 #include <iostream>
 #include <new>
-
-namespace {
-
-std::atomic<std::int64_t> live{0};   // blocks from operator new
-std::atomic<std::int64_t> left{-1};  // allocations until one fails; negative: none will
-std::atomic<bool> for_ever{false};
-std::atomic<bool> fired{false};
-
-bool strikes() {
-  const std::int64_t before = left.load();
-  if (before < 0) return false;
-  if (before == 0) {
-    if (!for_ever) left = -1;
-    fired = true;
-    return true;
-  }
-  --left;
-  return false;
-}
-
-[[gnu::noinline]] void* take(std::size_t size) noexcept {
-  if (strikes()) return nullptr;
-  void* memory = std::malloc(size == 0 ? 1 : size);
-  if (memory != nullptr) ++live;
-  return memory;
-}
-
-[[gnu::noinline]] void give(void* memory) noexcept {
-  if (memory == nullptr) return;
-  --live;
-  std::free(memory);
-}
-
-}  // namespace
-
-void* operator new(std::size_t size) {
-  if (void* memory = take(size)) return memory;
-  throw std::bad_alloc{};
-}
-void* operator new[](std::size_t size) { return operator new(size); }
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return take(size); }
-void* operator new[](std::size_t size, const std::nothrow_t&) noexcept { return take(size); }
-// GCC takes free() in what it has put inline for a mistake.
-void operator delete(void* memory) noexcept { give(memory); }
-void operator delete[](void* memory) noexcept { give(memory); }
-void operator delete(void* memory, std::size_t) noexcept { give(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { give(memory); }
-void operator delete(void* memory, const std::nothrow_t&) noexcept { give(memory); }
-void operator delete[](void* memory, const std::nothrow_t&) noexcept { give(memory); }
-
-// NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming)
-extern "C" void* __real_aligned_alloc(std::size_t, std::size_t);
-extern "C" void* __wrap_aligned_alloc(std::size_t alignment, std::size_t size) {
-  return strikes() ? nullptr : __real_aligned_alloc(alignment, size);
-}
-// NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming)
 
 using namespace ckpt;
 using namespace ckpt::test;
@@ -81,6 +24,10 @@ struct Operation {
   std::function<void()> run;
   std::function<bool(bool ok)> is_sound;  // afterwards
 };
+
+bool tells_of_memory(const Error& error) {
+  return error.code() == ErrorCode::limit || error.details().system_error == ENOMEM;
+}
 
 // `prepare` makes the world in a new directory.
 void strike_all(const std::string& name, const std::function<Operation(const fs::path&)>& prepare) {
@@ -97,20 +44,19 @@ void strike_all(const std::string& name, const std::function<Operation(const fs:
       const Operation operation = prepare(dir.path());
       const char* other = nullptr;
       bool ok = false;
-      const std::int64_t before = live;
-      fired = false;
-      for_ever = ever;
-      left = n;
+      const std::int64_t before = live_blocks();
       try {
+        const FailingAllocations fail{n, ever};
         operation.run();
         ok = true;
       } catch (const std::bad_alloc&) {
-      } catch (const Error&) {
+      } catch (const Error& error) {
+        if (!tells_of_memory(error)) other = "an error that does not tell of memory";
       } catch (...) {
         other = "an exception of another kind";
       }
-      left = -1;
-      const std::int64_t after = live;
+      const bool fired = allocation_failed();
+      const std::int64_t after = live_blocks();
       INFO(name << ", allocation " << n + 1 << (ever ? " and all later ones" : "") << (ok ? ", survived" : ""));
       REQUIRE(other == nullptr);
       REQUIRE(after == before);

@@ -12,6 +12,7 @@
 #include <support/sample.hpp>
 #include <support/temp_dir.hpp>
 
+#include <algorithm>
 #include <cerrno>
 
 using namespace ckpt;
@@ -77,4 +78,13 @@ TEST_CASE("room that was asked for and is not there is an error at once, and a g
     std::filesystem::remove(dir / "a");
   }
   CHECK_NOTHROW(save(EOPNOTSUPP, 1000, 1000));
+}
+
+TEST_CASE("random bytes are drawn whole, however few come at a time") {
+  Bytes bytes(64);
+  {
+    const door::Guard guard{{{.effect = Effect::one, .times = door::kForEver, .kind = Call::getrandom}}};
+    os::fill_random(bytes);
+  }
+  CHECK(std::ranges::count(bytes, std::byte{}) < 32);  // of those that are drawn, one in 256
 }

@@ -333,6 +333,19 @@ TEST_CASE("options that are wrong", "[manager][session]") {
   CHECK(names_in(dir.path()).empty());
 }
 
+TEST_CASE("the program's own handlers are back at the end", "[manager][session][signal]") {
+  TempDir dir;
+  void (*const handler)(int) = [](int) {};
+  for (const int number : {SIGTERM, SIGINT}) std::signal(number, handler);
+  {
+    Program program;
+    SessionOptions options = quick_session();
+    options.handle_signals = true;
+    const TrainingSession session{program.checkpoint, program.step, dir / "run", options};
+  }
+  for (const int number : {SIGTERM, SIGINT}) CHECK(std::signal(number, SIG_DFL) == handler);
+}
+
 TEST_CASE("a signal that is ignored stays ignored", "[manager][session][signal]") {
   TempDir dir;
   std::signal(SIGINT, SIG_IGN);

@@ -28,6 +28,7 @@ TESTS = {
     "openings": [CALLS, "--abort", "*opening*,*waiting*"],
     "managers": [CALLS, "--abort", "*a manager*"],
     "memory": ["tests/faults/fault_allocation_test", "--abort"],
+    "memory of managers": ["tests/faults/fault_manager_allocation_test", "--abort"],
 }
 MANAGER = ["manager", "state", "fallback", "retention", "session", "history", "garbage", "deletion", "clock", "interval", "watch", "failure", "async"]
 TESTS |= {name: [f"tests/manager/manager_{name}_test", "--abort", "~[kill]"] for name in MANAGER}
@@ -40,7 +41,8 @@ TESTS_OF = {
     "src/format": READ + ["memory"],
     "src/io": ["values", *READ, "verifying", "base", "saves", "openings", "memory"],
     "src/os": ["os", "saves", "openings", "managers", "system", "atomic", "power", "values", "manager", "garbage", "watch", "session", "deletion", "failure", "memory"],
-    "src/manager": [*MANAGER, "managers", "power"],
+    "src/graph": ["memory of managers", "async"],
+    "src/manager": [*MANAGER, "managers", "memory of managers", "power"],
 }
 
 # Where every condition of every check is a mutant.
@@ -151,6 +153,11 @@ MUTANTS = [
     ("a clean-up removes before it writes the list", "src/manager/garbage.cpp", "if (judged.lets_go()) write_list(opened, judged);", "", ["garbage", "power"]),
     ("a sweep does not write the state", "src/manager/save.cpp", "  write_state(state, durable);\n\n", "\n", ["manager"]),
     ("a restore takes damaged files", "src/manager/inventory.cpp", "    if (report.ok()) return std::nullopt;\n", "    return std::nullopt;\n", ["fallback"]),
+    # Without memory.
+    ("removals need a thread", "src/manager/deletions.cpp", "  } catch (const std::exception&) {  // no thread, or no memory for one\n    run();\n", "  } catch (const std::exception&) {\n    throw;\n", ["memory of managers"]),
+    ("a file that is in its place is not listed", "src/manager/save.cpp", "  if (file && file != save.before) enlist(save);\n", "", ["memory of managers", "failure"]),
+    ("no room is made for an error", "src/graph/background_saver.cpp", "  failed_.reserve(failed_.size() + jobs_.size() + 1);\n", "", ["memory of managers"]),
+    ("a save that does not begin counts", "src/graph/background_saver.cpp", "    variable = before;\n", "", ["memory of managers", "async"]),
     # Checks of src/format and src/io that are no `if` with a refusal.
     ("any magic bytes", "src/format/header.cpp", "if (std::ranges::equal(beginning.first(size), magic.first(size))) return;", "return;", ["hostile"]),
     ("an index of an unaligned offset", "src/format/header.cpp", "footer.index_offset % kIndexAlignment == 0 && ", "", ["hostile"]),
