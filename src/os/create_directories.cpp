@@ -8,11 +8,12 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <utility>
 
 namespace ckpt::os {
@@ -30,32 +31,33 @@ std::size_t make_missing(const std::filesystem::path& path) {
   return failed == 0 ? made + 1 : made;
 }
 
-// Directories of which this process has made all entries above durable.
+// The last directories of which this process has made all entries above durable. Takes no memory, and needs none when
+// the process ends: one who saves in a destructor of a static object still asks.
 class DurableDirectories {
  public:
-  // Never destroyed: one who saves in a destructor of a static object still asks.
-  static DurableDirectories& instance() {
-    static auto& all = *new DurableDirectories;
-    return all;
-  }
-
   bool has(const std::string& absolute, FileId id) {
     const std::scoped_lock lock{mutex_};
-    const auto found = ids_.find(absolute);
-    return found != ids_.end() && found->second == id;
+    return std::ranges::find(known_, Known{std::hash<std::string>{}(absolute), id}) != known_.end();
   }
 
   void add(const std::string& absolute, FileId id) {
-    constexpr std::size_t kMost = 1000;  // of a program that saves into ever new ones
     const std::scoped_lock lock{mutex_};
-    if (ids_.size() >= kMost) ids_.clear();
-    ids_.insert_or_assign(absolute, id);
+    known_[next_++ % known_.size()] = {std::hash<std::string>{}(absolute), id};
   }
 
  private:
+  struct Known {
+    std::size_t path = 0;
+    FileId id;
+
+    friend bool operator==(const Known&, const Known&) = default;
+  };
   std::mutex mutex_;
-  std::unordered_map<std::string, FileId> ids_;
+  std::array<Known, 64> known_{};
+  std::size_t next_ = 0;
 };
+
+constinit DurableDirectories durable_directories;
 
 }  // namespace
 
@@ -64,9 +66,9 @@ Directory Directory::create_all(const std::filesystem::path& path) {
   Directory directory = open(path);
   const FileId id = directory.id();
   const std::string absolute = absolute_path(path);
-  if (made > 0 || !DurableDirectories::instance().has(absolute, id)) {
+  if (made > 0 || !durable_directories.has(absolute, id)) {
     directory.make_entries_durable(made);
-    DurableDirectories::instance().add(absolute, id);
+    durable_directories.add(absolute, id);
   }
   return directory;
 }
