@@ -60,6 +60,21 @@ Paths files_in(const nlohmann::json& list) {
 
 }  // namespace
 
+TEST_CASE("a long name of a metric does not widen the lines of the others") {
+  const TempDir dir;
+  {
+    Run run{dir.path()};
+    SaveOptions options = quick();
+    options.writer.metrics = {{std::string(1000, 'm'), 0.5}};
+    run.save({.options = options});
+    options.writer.metrics = {{"loss", 0.5}};
+    run.save({.options = options});
+  }
+  const ToolResult result = run_tool({"history", dir.path().string()});
+  CHECK(line_with(result, "ckpt-1.ckpt").size() > 1000);
+  CHECK(line_with(result, "ckpt-2.ckpt").size() < 250);
+}
+
 TEST_CASE("history lists checkpoints, oldest first") {
   const TempDir dir;
   make_run(dir.path());

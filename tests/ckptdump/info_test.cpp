@@ -93,6 +93,28 @@ TEST_CASE("info --json of several files") {
   CHECK(second.at("codecs").at("zstd").at("tensors") == 1);
 }
 
+TEST_CASE("info lists a hundred dtypes, and sums up the others") {
+  const TempDir directory;
+  const std::string file = (directory / "blocks.ckpt").string();
+  WriterOptions options;
+  options.durable = false;
+  Writer writer{file, options};
+  for (int i = 0; i < 150; ++i) {
+    const std::string name = "Q" + std::to_string(1000 + i) + std::string(100, 'q');
+    writer.add("t" + std::to_string(1000 + i), DType::block, {2}, Bytes(2), {.block = BlockType{name, 1, 1}});
+  }
+  writer.commit();
+  const std::string out = run_tool({"info", file}).out;
+  CHECK(has(out, "Q1000" + std::string(55, 'q') + "... 1 (2 B)"));
+  CHECK(has(out, "others 50 (100 B)"));
+  CHECK_FALSE(has(out, std::string(56, 'q')));
+  const nlohmann::json info = document_of(run_tool({"info", file, "--json"})).at("files").at(0);
+  CHECK(info.at("dtypes").size() == 100);
+  CHECK(info.at("dtypes").contains("Q1099" + std::string(100, 'q')));
+  CHECK(info.at("other_dtypes").at("tensors") == 50);
+  CHECK(info.at("other_dtypes").at("bytes") == 100);
+}
+
 TEST_CASE("every byte of a file is counted once") {
   const TempDir directory;
   const std::string file = (directory / "sample.ckpt").string();

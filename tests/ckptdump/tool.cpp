@@ -8,6 +8,7 @@
 #include <spawn.h>
 #include <support/files.hpp>
 #include <support/temp_dir.hpp>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -82,10 +83,12 @@ std::string drain(int terminal) {
   }
 }
 
-int wait_for(pid_t child) {
+int wait_for(pid_t child, long* peak_kib = nullptr) {
   int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  struct rusage usage{};
+  while (::wait4(child, &status, 0, &usage) < 0 && errno == EINTR) {
   }
+  if (peak_kib != nullptr) *peak_kib = usage.ru_maxrss;
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
@@ -110,7 +113,7 @@ ToolResult run_tool(const std::vector<std::string>& arguments, const ToolOptions
     result.out = drain(master);
     ::close(master);
   }
-  result.status = wait_for(child);
+  result.status = wait_for(child, &result.peak_kib);
   if (!options.terminal && options.out_file.empty()) result.out = text_of(out_file);
   result.err = text_of(directory / "err");
   return result;

@@ -14,6 +14,7 @@ struct ToolResult {
   int status = -1;  ///< the exit status; -1 when a signal ended it
   std::string out;
   std::string err;
+  long peak_kib = 0;  ///< of memory; at least that of this process
 };
 
 struct ToolOptions {

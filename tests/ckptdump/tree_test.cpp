@@ -128,6 +128,40 @@ TEST_CASE("tree shows shared objects of the graph once, and the other paths as l
   CHECK(out.find("\nshared  -> w\n") != std::string::npos);
 }
 
+TEST_CASE("tree shows 64 levels, and says so where there are more") {
+  const TempDir directory;
+  std::string deep = "a";
+  for (int i = 1; i < 70; ++i) deep += "/a";
+  const std::string file = write_named(directory, {"b", deep});
+  const std::string note = "ckptdump: note: 64 of 70 levels are shown: what is deeper is counted, and 'ckptdump ls' ";
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"tree", file}, {"tree", file, "--depth", "69"}}) {
+    const ToolResult result = run_tool(arguments);
+    CHECK(result.status == 0);
+    CHECK(lines_of(result.out).size() == 65);
+    CHECK(result.out.starts_with("a "));
+    CHECK(result.err == note + "lists it\n");
+  }
+  CHECK(run_tool({"tree", file, "-q"}).err.empty());
+  const ToolResult asked = run_tool({"tree", file, "--depth", "64"});
+  CHECK(lines_of(asked.out).size() == 65);
+  CHECK(asked.err.empty());
+  const ToolResult json = run_tool({"tree", file, "--json"});
+  const nlohmann::json document = document_of(json);
+  CHECK(document.at("levels") == 70);
+  CHECK(document.at("levels_shown") == 64);
+  CHECK(json.err == note + "lists it\n");
+}
+
+TEST_CASE("a long name does not widen the lines of the others") {
+  const TempDir directory;
+  const std::string file = write_named(directory, {"a", std::string(1000, 'n')});
+  const auto lines = lines_of(run_tool({"tree", file}).out);
+  REQUIRE(lines.size() == 2);
+  CHECK(lines[0].size() < 150);
+  CHECK(lines[1].starts_with(std::string(1000, 'n') + "  10  10 B"));
+}
+
 TEST_CASE("tree --json adds up") {
   const TempDir directory;
   const std::string file = (directory / "model.ckpt").string();
@@ -143,4 +177,6 @@ TEST_CASE("tree --json adds up") {
   CHECK(child(child(document, "head"), "weight").at("same_as") == "embed/weight");
   const nlohmann::json flat = document_of(run_tool({"tree", file, "--json", "--depth", "1"}));
   CHECK_FALSE(child(flat, "layers").contains("children"));
+  CHECK(flat.at("levels") == 3);
+  CHECK(flat.at("levels_shown") == 1);
 }

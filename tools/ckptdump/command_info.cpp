@@ -45,9 +45,11 @@ std::vector<std::string> dtype_lines(const Summary& summary, Units units) {
   });
   std::vector<std::string> texts;
   texts.reserve(groups.size());
-  for (const auto& [name, group] : groups) {
+  const auto add = [&](const std::string& name, const Group& group) {
     texts.push_back(fmt::format("{} {} ({})", name, group.tensors, format_bytes(group.bytes, units)));
-  }
+  };
+  for (const auto& [name, group] : groups) add(shorten(name, 60), group);
+  if (summary.other_dtypes.tensors != 0) add("others", summary.other_dtypes);
   return texts.empty() ? std::vector<std::string>{"none"} : wrap(texts);
 }
 
@@ -134,15 +136,17 @@ void print_text(Context& context, const std::string& name, const ckpt::Reader& r
 
 // ---- JSON ----
 
+void write_group(JsonWriter& json, std::string_view name, const Group& group) {
+  json.begin_object(name);
+  json.member("tensors", group.tensors);
+  json.member("bytes", group.bytes);
+  json.member("stored_bytes", group.stored_bytes);
+  json.end();
+}
+
 void write_groups(JsonWriter& json, std::string_view name, const std::map<std::string, Group>& groups) {
   json.begin_object(name);
-  for (const auto& [key, group] : groups) {
-    json.begin_object(key);
-    json.member("tensors", group.tensors);
-    json.member("bytes", group.bytes);
-    json.member("stored_bytes", group.stored_bytes);
-    json.end();
-  }
+  for (const auto& [key, group] : groups) write_group(json, key, group);
   json.end();
 }
 
@@ -170,6 +174,7 @@ void write_json(JsonWriter& json, const ckpt::Reader& reader, const Summary& sum
   json.member("required_features", file.required_features);
   json.member("optional_features", file.optional_features);
   write_groups(json, "dtypes", summary.by_dtype);
+  if (summary.other_dtypes.tensors != 0) write_group(json, "other_dtypes", summary.other_dtypes);
   write_groups(json, "codecs", summary.by_codec);
   write_metadata(json, metadata);
 }

@@ -56,7 +56,7 @@ std::string why_not_a_depth(const std::string& text) {
   const char* end = text.data() + text.size();
   const auto [rest, error] = std::from_chars(text.data(), end, depth);
   if (error == std::errc{} && rest == end && depth >= 1 && depth <= kMostDepth) return {};
-  return "'" + escape(text) + "' is no number of levels: 1 for the uppermost alone, without --depth all";
+  return "'" + escape(text) + "' is no number of levels: 1 for the uppermost alone, without --depth up to 64";
 }
 
 class Parser {
@@ -135,7 +135,7 @@ class Parser {
 
     CLI::App* tree = add_command("tree", "Parameters and bytes, grouped by path", run_tree);
     add_file(*tree);
-    tree->add_option("--depth", depth_, "Show that many levels")
+    tree->add_option("--depth", depth_, "Show that many levels, at most (and by default) 64")
         ->type_name("N")
         ->check(CLI::Validator{why_not_a_depth, ""});
 

@@ -25,7 +25,7 @@ Widths measure(Context& context, const ckpt::Reader& reader) {
   Widths widths;
   const auto grow = [](std::size_t& width, std::size_t size) { width = std::max(width, size); };
   for_each_selected(context, reader, [&](std::size_t, const ckpt::TensorInfo& tensor) {
-    grow(widths.dtype, display_width(dtype_name(tensor)));
+    grow(widths.dtype, display_width(short_dtype_name(tensor)));
     grow(widths.shape, to_string(tensor.shape).size());
     grow(widths.bytes, format_bytes(tensor.size_bytes, context.options.units).size());
     grow(widths.offset, offset_text(tensor.offset).size());
@@ -47,8 +47,9 @@ void print_long(Context& context, const ckpt::Reader& reader) {
     out.print("{}\n", context.style.bold(row("DTYPE", "SHAPE", "BYTES", "OFFSET", "CODEC") + "PATH"));
   }
   for_each_selected(context, reader, [&](std::size_t, const ckpt::TensorInfo& tensor) {
-    out.write(row(dtype_name(tensor), to_string(tensor.shape), format_bytes(tensor.size_bytes, context.options.units),
-                  offset_text(tensor.offset), codec_name(tensor.compression)));
+    out.write(row(short_dtype_name(tensor), to_string(tensor.shape),
+                  format_bytes(tensor.size_bytes, context.options.units), offset_text(tensor.offset),
+                  codec_name(tensor.compression)));
     out.write(escape(tensor.path));
     if (tensor.alias_of) {
       out.print(" {}", context.style.link("-> " + escape(reader.info(*tensor.alias_of).path)));

@@ -9,7 +9,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,32 +16,33 @@
 namespace ckptdump {
 namespace {
 
+// The indentation of a tree grows with the square of its depth.
+constexpr std::size_t kMostLevels = 64;
+
 // The file's tensors and the further names of its objects. Owns what the tree's names point into.
 struct Content {
   ckpt::Reader reader;
-  std::vector<SharedPath> shared;
+  SharedPaths shared;
   PathTree tree;
 };
 
-// One level more than is shown, to know which of the deepest nodes are lists.
-std::size_t built_depth(const Options& options) {
-  return options.depth ? *options.depth + 1 : std::numeric_limits<std::size_t>::max();
-}
+// An edge may cost 20 bytes of the file, and its paths are of any length up to kMaxPathBytes.
+std::size_t room_for_paths(const ckpt::Reader& reader) { return (1U << 20U) + 4 * reader.file().index_size; }
 
 Content load(Context& context, const std::string& file) {
   ckpt::Reader reader = open_checkpoint(file);
-  std::vector<SharedPath> shared = shared_paths(reader.graph());
+  SharedPaths shared = shared_paths(reader.graph(), room_for_paths(reader));
   std::vector<PathTree::Entry> entries;
-  entries.reserve(reader.size() + shared.size());
+  entries.reserve(reader.size() + shared.paths.size());
   for_each_selected(context, reader, [&](std::size_t index, const ckpt::TensorInfo& tensor) {
     PathTree::Entry entry{tensor.path, parameters_of(tensor), own_bytes_of(tensor), index, std::nullopt};
     if (tensor.alias_of) entry.link = reader.info(*tensor.alias_of).path;
     entries.push_back(entry);
   });
-  for (const SharedPath& path : shared) {
+  for (const SharedPath& path : shared.paths) {
     if (context.filter.selects(path.path)) entries.push_back({.path = path.path, .link = path.target});
   }
-  PathTree tree{std::move(entries), built_depth(context.options)};
+  PathTree tree{std::move(entries), std::min(kMostLevels, context.options.depth.value_or(kMostLevels))};
   return {reader, std::move(shared), std::move(tree)};
 }
 
@@ -57,9 +57,8 @@ class TreePrinter {
   }
 
  private:
-  static constexpr std::size_t kIndent = 3;  // columns of "├─ "
-
-  bool shows_children_of(std::size_t depth) const { return !context_.options.depth || depth < *context_.options.depth; }
+  static constexpr std::size_t kIndent = 3;           // columns of "├─ "
+  static constexpr std::size_t kMostNameWidth = 100;  // one long name must not widen all lines
 
   // Text holds no numbers: "-" rather than 0.
   std::string count_of(const PathTree::Node& node) const {
@@ -77,10 +76,10 @@ class TreePrinter {
 
   // Finds the widths of the columns. `depth` is that of `node`; nodes of depth 1 have no lines before them.
   void measure(std::uint32_t node, std::size_t depth) {
-    if (!shows_children_of(depth)) return;
+    if (depth >= tree_.levels()) return;
     for (auto child = tree_[node].first_child; child != kNoNode; child = tree_[child].next_sibling) {
       if (!is_link(child)) {
-        name_width_ = std::max(name_width_, depth * kIndent + display_width(name_of(child)));
+        name_width_ = std::max(name_width_, std::min(kMostNameWidth, depth * kIndent + display_width(name_of(child))));
         count_width_ = std::max(count_width_, format_count(tree_[child].parameters, units_).size());
         bytes_width_ = std::max(bytes_width_, format_bytes(tree_[child].bytes, units_).size());
       }
@@ -89,7 +88,7 @@ class TreePrinter {
   }
 
   void print_children(std::uint32_t node, const std::string& prefix, std::size_t depth) {
-    if (!shows_children_of(depth) || context_.out.closed()) return;
+    if (depth >= tree_.levels() || context_.out.closed()) return;
     const std::vector<std::uint32_t> children = tree_.children(node);
     for (const std::uint32_t child : children) {
       const bool last = child == children.back();
@@ -116,7 +115,7 @@ class TreePrinter {
       out.print("  {}", context_.style.link("-> " + target));
     } else if (entry.tensor) {
       const ckpt::TensorInfo tensor = content_.reader.info(*entry.tensor);
-      out.print("  {}", context_.style.dim(dtype_name(tensor) + " " + to_string(tensor.shape)));
+      out.print("  {}", context_.style.dim(short_dtype_name(tensor) + " " + to_string(tensor.shape)));
     }
     out.write("\n");
   }
@@ -138,6 +137,9 @@ class TreeJson {
   void write() {
     json_.member("parameters", tree_[0].parameters);
     json_.member("bytes", tree_[0].bytes);
+    json_.member("levels", tree_.all_levels());
+    json_.member("levels_shown", tree_.levels());
+    json_.member("further_paths_left_out", content_.shared.left_out);
     write_children(0, 0);
   }
 
@@ -165,8 +167,7 @@ class TreeJson {
       write_tensor_members(json_, content_.reader, content_.reader.info(*entry.tensor));
       json_.end();
     }
-    const bool shown = !context_.options.depth || depth < *context_.options.depth;
-    if (shown && entry.first_child != kNoNode) write_children(node, depth);
+    if (depth < tree_.levels() && entry.first_child != kNoNode) write_children(node, depth);
   }
 
   double percent(std::uint64_t bytes) const {
@@ -180,6 +181,22 @@ class TreeJson {
   const PathTree& tree_;
 };
 
+// What is missing although nobody asked for less.
+void note_what_is_missing(Context& context, const Content& content) {
+  if (context.options.quiet) return;
+  const PathTree& tree = content.tree;
+  const bool all_that_was_asked = tree.levels() == tree.all_levels() || tree.levels() == context.options.depth;
+  if (!all_that_was_asked) {
+    context.out.flush();
+    report_note(context, fmt::format("{} of {} levels are shown: what is deeper is counted, and 'ckptdump ls' lists it",
+                                     tree.levels(), tree.all_levels()));
+  }
+  if (content.shared.left_out != 0) {
+    context.out.flush();
+    report_note(context, fmt::format("{} further paths of objects are left out", content.shared.left_out));
+  }
+}
+
 ExitCode show(Context& context, const std::string& file) {
   const Content content = load(context, file);
   if (context.options.json) {
@@ -187,6 +204,7 @@ ExitCode show(Context& context, const std::string& file) {
   } else {
     TreePrinter{context, content}.print();
   }
+  note_what_is_missing(context, content);
   return ExitCode::ok;
 }
 

@@ -12,6 +12,8 @@ std::string dtype_name(const ckpt::TensorInfo& tensor) {
   return name == "unknown" ? fmt::format("dtype {}", static_cast<unsigned>(tensor.dtype)) : std::string{name};
 }
 
+std::string short_dtype_name(const ckpt::TensorInfo& tensor) { return shorten(dtype_name(tensor), 60); }
+
 std::string codec_name(ckpt::Compression compression) {
   switch (compression) {
     case ckpt::Compression::none:

@@ -15,6 +15,9 @@ namespace ckptdump {
 /// "f32", a block type's own name, or "dtype 200" for one that this version does not know.
 std::string dtype_name(const ckpt::TensorInfo& tensor);
 
+/// The same, cut where a block type's name is long: for columns.
+std::string short_dtype_name(const ckpt::TensorInfo& tensor);
+
 /// "raw", "zstd", or "codec 7".
 std::string codec_name(ckpt::Compression compression);
 

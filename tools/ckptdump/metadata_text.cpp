@@ -41,12 +41,7 @@ std::string pair_text(const std::string& key, const ckpt::MetadataValue& value, 
   constexpr std::size_t kMost = 60;
   const auto* time = key == "ckpt.created" ? std::get_if<std::int64_t>(&value) : nullptr;
   std::string text = time != nullptr ? format_time(*time) : std::visit(ValueText{}, value);
-  if (!whole && text.size() > kMost) {
-    // Not in the middle of a character.
-    std::size_t end = kMost;
-    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U) --end;
-    text = text.substr(0, end) + "...";
-  }
+  if (!whole) text = shorten(std::move(text), kMost);
   return escape(short_key(key, metadata)) + "=" + text;
 }
 

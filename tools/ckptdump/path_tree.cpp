@@ -15,6 +15,18 @@ bool component_less(const PathTree::Entry& a, const PathTree::Entry& b) noexcept
   return static_cast<unsigned char>(*left) < static_cast<unsigned char>(*right);
 }
 
+std::size_t slashes_in(std::string_view text) noexcept {
+  return static_cast<std::size_t>(std::ranges::count(text, '/'));
+}
+
+// The components at the front that both have. `before` sorts before `path`, or is the same.
+std::size_t components_in_common(std::string_view before, std::string_view path) noexcept {
+  const auto [end, other] = std::ranges::mismatch(before, path);
+  const std::size_t whole = slashes_in({before.begin(), end});
+  const bool is_above = end == before.end() && !before.empty() && (other == path.end() || *other == '/');
+  return whole + (is_above ? 1 : 0);
+}
+
 // A name like 0, 7, 21; not 07.
 std::optional<std::uint32_t> number_of(std::string_view name) noexcept {
   std::uint32_t number = 0;
@@ -26,9 +38,28 @@ std::optional<std::uint32_t> number_of(std::string_view name) noexcept {
 
 }  // namespace
 
-PathTree::PathTree(std::vector<Entry> entries, std::size_t depth) : nodes_(1), open_{0} {
+PathTree::PathTree(std::vector<Entry> entries, std::size_t most_levels) : nodes_(1), open_{0} {
   if (!std::ranges::is_sorted(entries, component_less)) std::ranges::sort(entries, component_less);
-  for (const Entry& entry : entries) add(entry, depth);
+  choose_levels(entries, most_levels);
+  for (const Entry& entry : entries) add(entry, levels_ + 1);
+}
+
+// Before a node is made: an entry adds one to each level below the components that it shares with the entry before it.
+void PathTree::choose_levels(const std::vector<Entry>& entries, std::size_t most) {
+  constexpr std::size_t kNodesOfAll = 1000;
+  constexpr std::size_t kNodesOfEach = 4;
+  std::vector<std::size_t> nodes(most + 1);
+  std::string_view before;
+  for (const Entry& entry : entries) {
+    const std::size_t levels = slashes_in(entry.path) + 1;
+    all_levels_ = std::max(all_levels_, levels);
+    const std::size_t last = std::min(levels, most);
+    for (std::size_t level = components_in_common(before, entry.path) + 1; level <= last; ++level) ++nodes[level];
+    before = entry.path;
+  }
+  const std::size_t room = kNodesOfAll + kNodesOfEach * entries.size();
+  const std::size_t last = std::min(most, all_levels_);
+  for (std::size_t used = 0; levels_ < last && used + nodes[levels_ + 1] <= room; ++levels_) used += nodes[levels_ + 1];
 }
 
 std::uint32_t PathTree::add_child(std::uint32_t parent, std::string_view name) {

@@ -2,11 +2,10 @@
 
 #include <ckpt/limits.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <string_view>
+#include <utility>
 
 namespace ckptdump {
 namespace {
@@ -23,65 +22,76 @@ struct Origin {
 
 class Walk {
  public:
-  explicit Walk(const ckpt::ObjectGraph& graph) : graph_{graph}, origins_(graph.nodes.size()) {}
+  Walk(const ckpt::ObjectGraph& graph, std::size_t most_bytes)
+      : graph_{graph}, room_{most_bytes}, origins_(graph.nodes.size()) {}
 
-  std::vector<SharedPath> run() {
-    std::vector<SharedPath> found;
+  SharedPaths run() {
     std::vector<std::uint32_t> queue{0};
     origins_[0].seen = true;
     for (std::size_t next = 0; next < queue.size(); ++next) {
       const std::uint32_t parent = queue[next];
-      for (const ckpt::ObjectGraph::Edge& edge : graph_.nodes[parent].edges) visit(parent, edge, queue, found);
+      for (const ckpt::ObjectGraph::Edge& edge : graph_.nodes[parent].edges) visit(parent, edge, queue);
     }
-    return found;
+    return std::move(found_);
   }
 
  private:
-  void visit(std::uint32_t parent, const ckpt::ObjectGraph::Edge& edge, std::vector<std::uint32_t>& queue,
-             std::vector<SharedPath>& found) {
+  void visit(std::uint32_t parent, const ckpt::ObjectGraph::Edge& edge, std::vector<std::uint32_t>& queue) {
     if (edge.node >= origins_.size()) return;
-    const std::size_t bytes = origins_[parent].path_bytes + edge.name.size() + 1;
-    if (bytes > ckpt::kMaxPathBytes) return;
-    Origin& origin = origins_[edge.node];
-    const bool first = !origin.seen;
-    if (first) {
-      origin = {parent, &edge.name, bytes, true};
+    const std::size_t above = origins_[parent].path_bytes;
+    const Origin way{parent, &edge.name, above + (above == 0 ? 0 : 1) + edge.name.size(), true};
+    if (way.path_bytes > ckpt::kMaxPathBytes) return;
+    if (!origins_[edge.node].seen) {
+      origins_[edge.node] = way;
       queue.push_back(edge.node);
-      if (!graph_.nodes[edge.node].tensor) return;
     }
-    std::string path = path_of(parent);
-    if (!path.empty()) path += '/';
-    path += edge.name;
-    std::string target = own_path(edge.node);
-    if (path != target) found.push_back({std::move(path), std::move(target)});
+    add(way, edge.node);
+  }
+
+  void add(const Origin& way, std::uint32_t node) {
+    const std::size_t own_bytes = own_path_bytes(node);
+    if (way.path_bytes == own_bytes && path_of(way) == own_path(node)) return;
+    if (way.path_bytes + own_bytes > room_) {
+      ++found_.left_out;
+      return;
+    }
+    room_ -= way.path_bytes + own_bytes;
+    found_.paths.push_back({path_of(way), own_path(node)});
+  }
+
+  std::size_t own_path_bytes(std::uint32_t node) const {
+    const auto& tensor = graph_.nodes[node].tensor;
+    return tensor ? tensor->size() : origins_[node].path_bytes;
   }
 
   std::string own_path(std::uint32_t node) const {
     const auto& tensor = graph_.nodes[node].tensor;
-    return tensor ? *tensor : path_of(node);
+    return tensor ? *tensor : path_of(origins_[node]);
   }
 
-  std::string path_of(std::uint32_t node) const {
-    std::vector<const std::string*> names;
-    for (; origins_[node].name != nullptr; node = origins_[node].parent) names.push_back(origins_[node].name);
-    std::string path;
-    std::ranges::reverse(names);
-    for (const std::string* name : names) {
-      if (!path.empty()) path += '/';
-      path += *name;
+  // Spelled out from its end.
+  std::string path_of(const Origin& last) const {
+    std::string path(last.path_bytes, '/');
+    std::size_t end = path.size();
+    for (const Origin* origin = &last; origin->name != nullptr; origin = &origins_[origin->parent]) {
+      end -= origin->name->size();
+      path.replace(end, origin->name->size(), *origin->name);
+      end -= end == 0 ? 0 : 1;
     }
     return path;
   }
 
   const ckpt::ObjectGraph& graph_;
+  std::size_t room_;  // bytes of text
   std::vector<Origin> origins_;
+  SharedPaths found_;
 };
 
 }  // namespace
 
-std::vector<SharedPath> shared_paths(const ckpt::ObjectGraph& graph) {
+SharedPaths shared_paths(const ckpt::ObjectGraph& graph, std::size_t most_bytes) {
   if (graph.nodes.empty()) return {};
-  return Walk{graph}.run();
+  return Walk{graph, most_bytes}.run();
 }
 
 }  // namespace ckptdump

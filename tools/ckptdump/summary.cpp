@@ -15,6 +15,12 @@ void add_to(Group& group, const ckpt::TensorInfo& tensor) {
   group.stored_bytes += tensor.stored_bytes;
 }
 
+Group& group_of_dtype(Summary& summary, const std::string& name) {
+  const auto known = summary.by_dtype.find(name);
+  if (known != summary.by_dtype.end()) return known->second;
+  return summary.by_dtype.size() < kMostDtypes ? summary.by_dtype[name] : summary.other_dtypes;
+}
+
 std::uint64_t all_stored_bytes(const ckpt::Reader& reader) {
   std::uint64_t stored = 0;
   for (std::size_t i = 0; i < reader.size(); ++i) {
@@ -36,7 +42,7 @@ Summary summarise(Context& context, const ckpt::Reader& reader) {
     } else {
       summary.stored_bytes += tensor.stored_bytes;
     }
-    add_to(summary.by_dtype[dtype_name(tensor)], tensor);
+    add_to(group_of_dtype(summary, dtype_name(tensor)), tensor);
     add_to(summary.by_codec[codec_name(tensor.compression)], tensor);
   });
   const std::uint64_t stored = context.filter.selects_all() ? summary.stored_bytes : all_stored_bytes(reader);

@@ -19,6 +19,9 @@ struct Group {
   std::uint64_t stored_bytes = 0;
 };
 
+/// A file may have a block type for each tensor, all with long names.
+inline constexpr std::size_t kMostDtypes = 100;
+
 /// Of the selected tensors. Aliases count as tensors; their bytes and parameters count once, where they are owned.
 struct Summary {
   std::size_t selected = 0;
@@ -26,8 +29,9 @@ struct Summary {
   std::uint64_t parameters = 0;
   std::uint64_t bytes = 0;
   std::uint64_t stored_bytes = 0;
-  std::uint64_t padding = 0;  ///< of the whole file
-  std::map<std::string, Group> by_dtype;
+  std::uint64_t padding = 0;              ///< of the whole file
+  std::map<std::string, Group> by_dtype;  ///< of the first kMostDtypes
+  Group other_dtypes;
   std::map<std::string, Group> by_codec;
 };
 

@@ -19,7 +19,7 @@ bool in_ranges(const std::array<Range, N>& ranges, char32_t c) noexcept {
   return std::ranges::any_of(ranges, [c](const Range& range) { return c >= range.first && c <= range.last; });
 }
 
-// What a terminal obeys instead of showing, and what hides or reorders other characters.
+// What a terminal obeys instead of showing, and what hides or reorders other characters: as src/base/text.cpp has it.
 constexpr std::array<Range, 11> kDeceptive{{
     {0x00, 0x1f},
     {0x7f, 0x9f},
@@ -129,6 +129,13 @@ bool is_utf8(std::string_view text) noexcept {
 std::string escape(std::string_view text) { return escape(text, false); }
 
 std::string escape_message(std::string_view text) { return escape(text, true); }
+
+std::string shorten(std::string text, std::size_t most) {
+  if (text.size() <= most) return text;
+  while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xc0U) == 0x80U) --most;
+  text.resize(most);
+  return text += "...";
+}
 
 std::size_t display_width(std::string_view text) noexcept {
   std::size_t width = 0;

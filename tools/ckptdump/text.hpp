@@ -26,6 +26,9 @@ std::string escape(std::string_view text);
 /// The same for a message whose names are escaped already: backslashes stay.
 std::string escape_message(std::string_view text);
 
+/// At most `most` bytes of an escaped text, and "..." when it has more. No character is cut in two.
+std::string shorten(std::string text, std::size_t most);
+
 /// Columns that an escaped text takes: 2 for wide East Asian characters, 0 for combining ones.
 std::size_t display_width(std::string_view text) noexcept;
 
