@@ -1,5 +1,6 @@
 #include "base/text.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstddef>
@@ -41,10 +42,30 @@ std::optional<CodePoint> decode(std::string_view text) noexcept {
   return CodePoint{value, size};
 }
 
-// Characters that would change how a terminal or a log shows what follows.
+struct Range {
+  char32_t first;
+  char32_t last;
+};
+
+// Characters that would change how a terminal or a log shows what follows, and the backslash. ckptdump, which sees
+// nothing of this, has the same (tools/ckptdump/text.cpp); a test compares them.
+constexpr std::array<Range, 12> kDeceptive{{
+    {0x00, 0x1f},
+    {U'\\', U'\\'},
+    {0x7f, 0x9f},
+    {0xad, 0xad},
+    {0x61c, 0x61c},
+    {0x180e, 0x180e},
+    {0x200b, 0x200f},
+    {0x2028, 0x202e},
+    {0x2060, 0x206f},
+    {0xfeff, 0xfeff},
+    {0xfff9, 0xfffb},
+    {0xe0000, 0xe007f},
+}};
+
 bool is_deceptive(char32_t c) noexcept {
-  return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == U'\\' || (c >= 0x200b && c <= 0x200f) ||
-         (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff;
+  return std::ranges::any_of(kDeceptive, [c](const Range& range) { return c >= range.first && c <= range.last; });
 }
 
 }  // namespace

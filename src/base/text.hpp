@@ -7,8 +7,8 @@
 
 namespace ckpt::base {
 
-/// `text` with control characters, bidirectional controls, backslashes and invalid UTF-8 as \xNN or \u{N}, and cut
-/// after 200 bytes, so that it can be printed to a terminal or a log.
+/// `text` with control characters, bidirectional and invisible ones, backslashes and invalid UTF-8 as \xNN or \u{N},
+/// and cut after 200 bytes, so that it can be printed to a terminal or a log.
 std::string escape(std::string_view text);
 
 /// Whether `text` is well-formed UTF-8 (no overlong forms, no surrogates).
