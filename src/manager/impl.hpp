@@ -99,7 +99,7 @@ class CheckpointManager::Impl {
   std::vector<manager::Candidate> judged(bool with_facts, bool with_pins);
   const manager::Facts& facts_of(const std::string& file, manager::Facts& spare);
   void reclaim();
-  void forget(const std::string& file);
+  void forget(const std::list<std::string>& files);
 
   std::shared_ptr<graph::CheckpointState> checkpoint_;
   ManagerOptions options_;

@@ -95,11 +95,26 @@ void settle_times(State& state, double now) {
   }
 }
 
+// Each in front of the first that is younger. The listed ones need not be in the order of their times.
+Entries merged_by_time(Entries listed, Entries others) {
+  std::ranges::stable_sort(others, {}, &Entry::time);
+  Entries all;
+  all.reserve(listed.size() + others.size());
+  auto next = others.begin();
+  for (Entry& entry : listed) {
+    while (next != others.end() && next->time < entry.time) all.push_back(std::move(*next++));
+    all.push_back(std::move(entry));
+  }
+  std::move(next, others.end(), std::back_inserter(all));
+  return all;
+}
+
 void adopt_others(const os::Directory& directory, const ManagerOptions& options, State& state, double now) {
-  Entries& entries = state.entries;
-  std::size_t adopted = 0;
+  std::set<std::string_view> listed;
+  for (const Entry& entry : state.entries) listed.insert(entry.file);
+  Entries adopted;
   for (Entry& entry : scan(directory, options.name)) {
-    if (std::ranges::find(entries, entry.file, &Entry::file) != entries.end()) continue;
+    if (listed.contains(entry.file)) continue;
     const Facts facts = read_facts(directory.path() / entry.file);
     if (facts.problem) {
       base::log(LogLevel::warning, std::string{"not adopted, and left alone: "} + facts.problem->what());
@@ -107,13 +122,12 @@ void adopt_others(const os::Directory& directory, const ManagerOptions& options,
     }
     entry.time = std::min(now, facts.created().value_or(now));
     entry.standing = entry.time > *state.last_preserved ? Standing::active : Standing::held;
-    const auto newer = std::ranges::find_if(entries, [&](const Entry& other) { return other.time > entry.time; });
-    entries.insert(newer, std::move(entry));
-    ++adopted;
+    adopted.push_back(std::move(entry));
   }
-  if (adopted == 0) return;
-  base::log(LogLevel::info, "adopted " + std::to_string(adopted) + " checkpoints that " +
+  if (adopted.empty()) return;
+  base::log(LogLevel::info, "adopted " + std::to_string(adopted.size()) + " checkpoints that " +
                                 shown(directory, state_file(options.name)) + " did not list");
+  state.entries = merged_by_time(std::move(state.entries), std::move(adopted));
 }
 
 }  // namespace

@@ -60,7 +60,7 @@ RestoreResult CheckpointManager::Impl::restore() {
       if (directory_.exists(candidate.file)) {
         damaged = damaged ? damaged : std::optional{error};
       } else {
-        forget(candidate.file);
+        forget({candidate.file});
       }
       continue;
     }

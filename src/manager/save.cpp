@@ -13,6 +13,8 @@
 #include <limits>
 #include <list>
 #include <memory>
+#include <set>
+#include <string_view>
 #include <utility>
 
 namespace ckpt {
@@ -283,17 +285,22 @@ void CheckpointManager::Impl::write_state(const manager::State& state, bool dura
   unwritten_ = false;
 }
 
-void CheckpointManager::Impl::forget(const std::string& file) {
-  std::erase_if(entries_, [&](const Entry& entry) { return entry.file == file; });
-  leaving_.erase(file);
-  written_.erase(file);
-  facts_.erase(file);
+// All at once: there may be many.
+void CheckpointManager::Impl::forget(const std::list<std::string>& files) {
+  if (files.empty()) return;
+  const std::set<std::string_view> gone{files.begin(), files.end()};
+  std::erase_if(entries_, [&](const Entry& entry) { return gone.contains(entry.file); });
+  for (const std::string& file : files) {
+    leaving_.erase(file);
+    written_.erase(file);
+    facts_.erase(file);
+  }
 }
 
 // Files that were to be removed and are still there are judged by the next sweep.
 void CheckpointManager::Impl::reclaim() {
   const manager::Deletions::Outcome outcome = deletions_.take_outcome();
-  for (const std::string& file : outcome.removed) forget(file);
+  forget(outcome.removed);
   for (const std::string& file : outcome.left) leaving_.erase(file);
 }
 

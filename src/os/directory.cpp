@@ -217,7 +217,12 @@ bool remove_stale_temporary(const Directory& directory, const std::string& name)
 std::vector<std::string> remove_stale_temporaries(const Directory& directory) {
   std::vector<std::string> removed;
   for (const std::string& name : directory.list()) {
-    if (is_temporary_name(name) && remove_stale_temporary(directory, name)) removed.push_back(name);
+    if (!is_temporary_name(name)) continue;
+    try {
+      if (remove_stale_temporary(directory, name)) removed.push_back(name);
+    } catch (const Error& error) {  // a directory may keep what others left in it
+      base::log(LogLevel::warning, std::string{"a temporary file of a save that was killed stays: "} + error.what());
+    }
   }
   return removed;
 }

@@ -125,7 +125,8 @@ bool is_temporary_name(std::string_view name) noexcept;
 bool remove_stale_temporary(const Directory& directory, const std::string& name);
 
 /// Removes what writers that died left in `directory`: files named as temporary_name() does of which no living process
-/// holds the lock. Returns the names removed. Throws io.
+/// holds the lock. What cannot be removed is a line to the log. Returns the names removed. Throws io when the directory
+/// cannot be listed.
 std::vector<std::string> remove_stale_temporaries(const Directory& directory);
 
 }  // namespace ckpt::os
