@@ -97,7 +97,7 @@ void settle_times(State& state, double now) {
 
 // Each in front of the first that is younger. The listed ones need not be in the order of their times.
 Entries merged_by_time(Entries listed, Entries others) {
-  std::ranges::stable_sort(others, {}, &Entry::time);
+  std::ranges::sort(others, {}, [](const Entry& entry) { return std::pair{entry.time, entry.number}; });
   Entries all;
   all.reserve(listed.size() + others.size());
   auto next = others.begin();
