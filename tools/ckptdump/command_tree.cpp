@@ -131,8 +131,7 @@ class TreePrinter {
 
 class TreeJson {
  public:
-  TreeJson(Context& context, const Content& content)
-      : context_{context}, json_{context.json}, content_{content}, tree_{content.tree} {}
+  TreeJson(JsonWriter& json, const Content& content) : json_{json}, content_{content}, tree_{content.tree} {}
 
   void write() {
     json_.member("parameters", tree_[0].parameters);
@@ -175,7 +174,6 @@ class TreeJson {
     return whole == 0 ? 0.0 : 100.0 * static_cast<double>(bytes) / static_cast<double>(whole);
   }
 
-  Context& context_;
   JsonWriter& json_;
   const Content& content_;
   const PathTree& tree_;
@@ -200,7 +198,7 @@ void note_what_is_missing(Context& context, const Content& content) {
 ExitCode show(Context& context, const std::string& file) {
   const Content content = load(context, file);
   if (context.options.json) {
-    TreeJson{context, content}.write();
+    TreeJson{context.json, content}.write();
   } else {
     TreePrinter{context, content}.print();
   }
