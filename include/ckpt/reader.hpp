@@ -98,7 +98,7 @@ struct VerifyReport {
   std::size_t tensors = 0;          ///< in the file, aliases included
   std::uint64_t bytes = 0;          ///< of the file that were read and checked
   std::vector<Error> problems;      ///< in file order, at most 10,000; empty when the file is whole
-  std::size_t damaged_tensors = 0;  ///< tensors that problems name, also those beyond 10,000, or whose names cannot be read
+  std::size_t damaged_tensors = 0;  ///< named by problems, also beyond 10,000, or without a legible name
   bool ok() const noexcept { return problems.empty(); }
 };
 
@@ -153,8 +153,8 @@ class Reader {
 
   /// Has the stored data of tensors in memory when it returns, with all threads, so that using them does not wait for
   /// the device. The system may drop it again when it needs memory. What cannot be read, because the device fails or
-  /// the file was cut off, is an error here, where touching it would be a signal. Reads the whole index each time, into
-  /// memory that it gives back, so ask for many at once. Does nothing in ReadMode::read, where binding reads. Throws io, corrupt, and
+  /// the file was cut off, is an error here, where touching it would be a signal. Reads the whole index each time, so
+  /// ask for many at once. Does nothing in ReadMode::read, where binding reads. Throws io, corrupt, and
   /// invalid_argument as info().
   void prefault(std::size_t index) const;
   void prefault(std::span<const std::size_t> indices) const;
