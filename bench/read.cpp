@@ -98,7 +98,7 @@ void verify(benchmark::State& state) {
 }
 
 BENCHMARK(read_warm)->Apply(each_size)->UseRealTime();
-BENCHMARK_CAPTURE(read_into, copy, Verify::none)->Apply(each_size)->UseRealTime();
+BENCHMARK_CAPTURE(read_into, copy, Verify::none)->Name("read_into")->Apply(each_size)->UseRealTime();
 BENCHMARK_CAPTURE(read_into, verified, Verify::lazy)->Apply(each_size)->UseRealTime();
 BENCHMARK_CAPTURE(read_cold, mmap, ReadMode::mmap)->Apply(each_size)->UseRealTime();
 BENCHMARK_CAPTURE(read_cold, read, ReadMode::read)->Apply(each_size)->UseRealTime();

@@ -118,7 +118,7 @@ void TableReport::print_ratios() {
     print_share("save_cached" + size, "limit_write_cached" + size, 0);
     print_times("save_async_stall" + size, "limit_memcpy_all" + size, 1.15);
     print_share("read_warm" + size, "limit_sum" + size, 0);
-    print_share("read_into/copy" + size, "limit_memcpy_all" + size, 0.9);
+    print_share("read_into" + size, "limit_memcpy_all" + size, 0.9);
     print_share("read_into/verified" + size, "limit_memcpy_all" + size, 0.7);
     print_share("read_cold/mmap" + size, "limit_read_direct" + size, 0.9);
     print_share("read_cold/read" + size, "limit_read_direct" + size, 0.95);

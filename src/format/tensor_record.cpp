@@ -5,6 +5,7 @@
 
 #include <ckpt/limits.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <string>
@@ -69,7 +70,8 @@ std::uint64_t identity(std::string_view path, DType dtype, const Shape& shape, s
   constexpr std::size_t kMostFixed = 1 + 2 + 1 + kMaxRank * 8 + 8;
   std::array<std::byte, kMaxPathBytes + kMostFixed> buffer;  // filled as far as it is used
   const std::span<std::byte> bytes{buffer};
-  std::size_t size = path.size();  // no longer than kMaxPathBytes: writer and reader refuse other paths
+  // Longer paths are refused, but what was checked in a mapping may be changed there afterwards.
+  std::size_t size = std::min(path.size(), kMaxPathBytes);
   std::memcpy(buffer.data(), path.data(), size);
   const auto put = [&](auto value) {
     store(bytes, size, value);

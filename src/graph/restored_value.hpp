@@ -57,7 +57,7 @@ struct NewValue {
   bool copies = true;
 };
 
-/// `value` is the tensor as the reader gives it. Changes nothing. Throws corrupt when it is none that a program can
+/// `value` is the tensor as the reader gives it. Changes no variable. Throws corrupt when it is none that a program can
 /// use.
 NewValue new_value(Restoration& restoration, const Fit& fit, const VariableNode& variable, TensorView value);
 

@@ -32,17 +32,18 @@ std::size_t make_missing(const std::filesystem::path& path) {
 }
 
 // The last directories of which this process has made all entries above durable. Takes no memory, and needs none when
-// the process ends: one who saves in a destructor of a static object still asks.
+// the process ends: one who saves in a destructor of a static object still asks. Waits for nobody: a process that was
+// forked while another thread was here would wait for ever, and only syncs once more.
 class DurableDirectories {
  public:
   bool has(const std::string& absolute, FileId id) {
-    const std::scoped_lock lock{mutex_};
-    return std::ranges::find(known_, Known{std::hash<std::string>{}(absolute), id}) != known_.end();
+    const std::unique_lock lock{mutex_, std::try_to_lock};
+    return lock.owns_lock() && std::ranges::find(known_, Known{std::hash<std::string>{}(absolute), id}) != known_.end();
   }
 
   void add(const std::string& absolute, FileId id) {
-    const std::scoped_lock lock{mutex_};
-    known_[next_++ % known_.size()] = {std::hash<std::string>{}(absolute), id};
+    const std::unique_lock lock{mutex_, std::try_to_lock};
+    if (lock.owns_lock()) known_[next_++ % known_.size()] = {std::hash<std::string>{}(absolute), id};
   }
 
  private:

@@ -113,9 +113,9 @@ void ReplacementFile::append(std::span<const std::byte> data) {
   constexpr std::size_t kWorthACall = std::size_t{256} << 10U;
   if (!options_.durable && data.size() >= kWorthACall) {
     if (filled_ > 0) write_block();
-    const std::uint64_t offset = std::exchange(size_, size_ + data.size());
-    require_room();
-    if (const int error = write_all(file_.get(), data, offset)) fail(error, "cannot write");
+    require_room(size_ + data.size());
+    if (const int error = write_all(file_.get(), data, size_)) fail(error, "cannot write");
+    size_ += data.size();
     return;
   }
   append_staged(data);
@@ -154,32 +154,32 @@ void ReplacementFile::append_pieces(std::span<const std::byte> data, std::size_t
 
 void ReplacementFile::lend(std::span<const std::byte> data, std::size_t piece_size, const BlockWriter::Work& work) {
   if (filled_ > 0) submit_block();
-  const std::uint64_t offset = std::exchange(size_, size_ + data.size());
-  require_room();
-  if (size_ > allocated_) allocate(size_ + step_from(offset));
-  writer_->lend(data, offset, piece_size, work);
+  const std::uint64_t end = size_ + data.size();
+  require_room(end);
+  if (end > allocated_) allocate(end + step_from(size_));
+  writer_->lend(data, std::exchange(size_, end), piece_size, work);
 }
 
 // To the page cache straight from the caller's memory.
 void ReplacementFile::write_pieces(std::span<const std::byte> data, std::size_t piece_size,
                                    const BlockWriter::Work& work) {
   if (filled_ > 0) write_block();
-  const std::uint64_t offset = std::exchange(size_, size_ + data.size());
-  require_room();
+  require_room(size_ + data.size());
   std::atomic<int> error = 0;
   base::deal_out(base::divide_up(data.size(), piece_size), options_.cores, [&] {
     return [&](std::size_t i) {
       const auto rest = data.subspan(i * piece_size);
       const auto piece = rest.first(std::min(rest.size(), piece_size));
       work(i, piece);
-      if (const int failed = write_all(file_.get(), piece, offset + i * piece_size)) error = failed;
+      if (const int failed = write_all(file_.get(), piece, size_ + i * piece_size)) error = failed;
     };
   });
   if (error != 0) fail(error, "cannot write");
+  size_ += data.size();
 }
 
-void ReplacementFile::require_room() {
-  if (size_ > limit_) fail(EFBIG, "cannot write");
+void ReplacementFile::require_room(std::uint64_t end) {
+  if (end > limit_) fail(EFBIG, "cannot write");
 }
 
 void ReplacementFile::take_block() {
@@ -218,7 +218,7 @@ std::uint64_t ReplacementFile::step_from(std::uint64_t offset) const noexcept {
 // Durable files go to the device in the background, block by block, so that fsync has little left to do.
 void ReplacementFile::submit_block() {
   if (!options_.durable) return write_block();
-  require_room();
+  require_room(size_);
   const std::uint64_t offset = size_ - filled_;
   const std::size_t size = std::exchange(filled_, 0);
   if (size_ > allocated_) allocate(size_ + step_from(offset));
@@ -226,7 +226,7 @@ void ReplacementFile::submit_block() {
 }
 
 void ReplacementFile::write_block() {
-  require_room();
+  require_room(size_);
   const std::size_t size = std::exchange(filled_, 0);
   if (const int error = write_all(file_.get(), {block_, size}, size_ - size)) fail(error, "cannot write");
 }

@@ -67,7 +67,7 @@ class ReplacementFile {
   void append_staged(std::span<const std::byte> data);
   void lend(std::span<const std::byte> data, std::size_t piece_size, const BlockWriter::Work& work);
   void write_pieces(std::span<const std::byte> data, std::size_t piece_size, const BlockWriter::Work& work);
-  void require_room();
+  void require_room(std::uint64_t end);
   void take_block();
   void submit_block();
   void write_block();

@@ -108,7 +108,7 @@ MUTANTS = [
     ("a temporary that was taken is used", FILE, "const int error = taken ? ENOENT : look_for(file_.get(), directory_.fd(), temporary_);", "const int error = 0;", ["os", "saves"]),
     ("the lock of a temporary is not asked for", FILE, "const bool taken = try_lock(file_.get()) == LockResult::taken;", "const bool taken = false;", ["os", "garbage"]),
     ("what is allocated too much stays", FILE, "if (allocated_ > size_ && ::ftruncate(file_.get(), static_cast<off_t>(size_)) != 0)", "if (false)", ["atomic"]),
-    ("the limit of the process on sizes is passed over", FILE, "if (size_ > limit_) fail", "if (false) fail", ["atomic"]),
+    ("the limit of the process on sizes is passed over", FILE, "if (end > limit_) fail", "if (false) fail", ["atomic"]),
     ("the start is not written", FILE, "if (const int error = write_all(file_.get(), start_, 0))", "if (const int error = 0)", ["values"]),
     ("the second name stays", DIRECTORY, "      ::unlinkat(fd(), from.c_str(), 0);", "", ["saves"]),
     ("no hard link where a rename cannot be exclusive", DIRECTORY, "if (errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP)", "if (false)", ["saves"]),
