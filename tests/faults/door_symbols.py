@@ -28,7 +28,7 @@ CPP = re.compile(
     r"(non-virtual thunk to )?"
     r"(ckpt::|operator (new|delete)|__cxxabiv1::"
     r"|std::(__cxx11::basic_string|basic_string|allocator|__throw_|filesystem::__cxx11::path|condition_variable|mutex|thread::(join|_State)"
-    r"|runtime_error|logic_error|length_error|out_of_range|bad_alloc|bad_array_new_length|system_error|exception|__exception_ptr|current_exception|rethrow_exception|terminate|_V2::(system|generic)_category"
+    r"|__glibcxx_assert_fail|runtime_error|logic_error|length_error|out_of_range|bad_alloc|bad_array_new_length|system_error|exception|__exception_ptr|current_exception|rethrow_exception|terminate|_V2::(system|generic)_category"
     r"|error_category|error_code|__detail|_Hash_bytes|chrono|__cxx11::to_string|uncaught_exceptions))"
 )
 # The working directory is asked for by the standard library; when that fails, the path stays as it is.
