@@ -96,12 +96,14 @@ void read_into(Session& session, const Request& request, Answer& answer) {
                               .verify = request.number_or("verify", 0) != 0 ? Verify::lazy : Verify::none};
   answer.set_seconds("seconds", seconds([&] {
                        const Reader reader = Reader::open(request.file(), options);
+                       std::vector<ReadRequest> requests;
                        std::size_t filled = 0;
                        for (const Tensor& tensor : session.model.tensors) {
                          const std::size_t size = tensor.data.size();
-                         reader.read_into(reader.find(tensor.path).value(), memory.subspan(filled, size));
+                         requests.push_back({reader.find(tensor.path).value(), memory.subspan(filled, size)});
                          filled += size;
                        }
+                       reader.read_into(requests);
                      }));
   check_memory(session.model, memory, answer);
 }

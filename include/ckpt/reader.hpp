@@ -23,7 +23,8 @@ namespace ckpt {
 enum class ReadMode : std::uint8_t {
   automatic,  ///< mmap on local file systems, read on network ones
   mmap,       ///< one shared mapping: nothing is read before it is used, and all processes share it
-  read,       ///< explicit reads into memory of the library or the caller
+  read,       ///< explicit reads into memory of the library or the caller; on a local file system past the page cache,
+              ///< where that does not have the data
 };
 
 // What a mapping cannot promise: a page of it that cannot be read ends the process with a signal (SIGBUS) when it is

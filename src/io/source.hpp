@@ -3,8 +3,10 @@
 
 #include "format/header.hpp"
 #include "format/page_checker.hpp"
+#include "os/direct_file.hpp"
 #include "os/file.hpp"
 #include "os/mapping.hpp"
+#include "os/memory.hpp"
 
 #include <ckpt/reader.hpp>
 
@@ -21,6 +23,9 @@ namespace ckpt::io {
 
 /// Memory for one tensor, aligned for vector units and direct I/O. Throws limit when the system has none.
 std::shared_ptr<std::byte> allocate_aligned(std::uint64_t size);
+
+/// Memory, of one thread, that copies from the device go through. Empty until it is needed.
+using DirectBuffer = os::Memory;
 
 /// An open file in one of the two ways to read it. Immutable and thread-safe.
 class Source {
@@ -49,11 +54,13 @@ class Source {
   /// In mmap mode: reads from the file, for what need not be mapped. Else empty. It must not outlive this object.
   format::ReadAt reads() const;
 
-  /// Copies a range that lies within the file, past the cache.
-  void copy(std::uint64_t offset, std::span<std::byte> destination) const;
+  /// Copies a range that lies within the file, past the cache of the processor; in read mode, past the page cache, too,
+  /// when it does not have it.
+  void copy(std::uint64_t offset, std::span<std::byte> destination, DirectBuffer& buffer) const;
 
   /// The same, and returns the checksum of the copy: the file may change under a mapping, the copy does not.
-  std::uint64_t copy_with_sum(std::uint64_t offset, std::span<std::byte> destination, std::uint64_t seed) const;
+  std::uint64_t copy_with_sum(std::uint64_t offset, std::span<std::byte> destination, std::uint64_t seed,
+                              DirectBuffer& buffer) const;
 
   /// Has a mapped range, which lies within the file, in memory when it returns. `scratch` is reused between calls.
   /// Throws io, corrupt when the file has become shorter.
@@ -74,6 +81,9 @@ class Source {
   struct Unmapped {};
   Source(const Source& other, Unmapped);
 
+  template <typename Each>
+  void read(std::uint64_t offset, std::span<std::byte> destination, DirectBuffer& buffer, const Each& each) const;
+
   std::span<const std::byte> end() const noexcept {
     return std::span{end_}.first(static_cast<std::size_t>(std::min<std::uint64_t>(size_, kMostAtEnd)));
   }
@@ -85,6 +95,7 @@ class Source {
   static constexpr std::size_t kMostAtEnd = 8192;
   std::array<std::byte, kMostAtEnd> end_;
   std::shared_ptr<const os::File> file_;
+  std::unique_ptr<const os::DirectFile> direct_;  // in read mode, where the system has it
   std::shared_ptr<const os::Mapping> mapping_;
   std::shared_ptr<const os::Mapping> private_mapping_;
 };

@@ -107,8 +107,8 @@ void TensorReader::read_chunk(std::uint32_t chunk, std::span<std::byte> destinat
   const Piece at = piece(chunk);
   const auto target = destination.subspan(std::size_t{chunk} * chunk_size(), at.content);
   if (record_.codec == format::Codec::stored) {
-    if (!verify) return source_.copy(at.offset, target);
-    return check_sum(chunk, at, source_.copy_with_sum(at.offset, target, seed(chunk)));
+    if (!verify) return source_.copy(at.offset, target, scratch.direct);
+    return check_sum(chunk, at, source_.copy_with_sum(at.offset, target, seed(chunk), scratch.direct));
   }
   const auto stored = source_.bytes(at.offset, at.stored, scratch.stored);
   if (verify) check_sum(chunk, at, codec::xxh3(stored, seed(chunk)));

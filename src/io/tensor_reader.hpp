@@ -23,6 +23,7 @@ class TensorReader {
   struct Scratch {
     codec::ChunkDecoder decoder;
     std::vector<std::byte> stored;
+    DirectBuffer direct;
   };
 
   /// Fills the part of `destination`, which has the size of the data, that one chunk holds; with `verify`, what it got

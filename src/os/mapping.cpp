@@ -29,20 +29,27 @@ std::size_t page_start(std::size_t offset) noexcept {
 }  // namespace
 
 Mapping::Mapping(const File& file, Kind kind) : size_{static_cast<std::size_t>(file.size())} {
-  const bool shared = kind == Kind::shared_read_only;
-  void* address = ::mmap(nullptr, size_, shared ? PROT_READ : PROT_READ | PROT_WRITE,
-                         shared ? MAP_SHARED : MAP_PRIVATE | MAP_NORESERVE, file.fd(), 0);
+  int protection = PROT_READ;
+  if (kind == Kind::private_writable) protection = PROT_READ | PROT_WRITE;
+  if (kind == Kind::untouchable) protection = PROT_NONE;
+  const int sharing = kind == Kind::private_writable ? MAP_PRIVATE | MAP_NORESERVE : MAP_SHARED;
+  void* address = ::mmap(nullptr, size_, protection, sharing, file.fd(), 0);
   if (address == MAP_FAILED) throw_system_error(errno, "cannot map", file.path());
   data_ = static_cast<std::byte*>(address);
+}
+
+bool Mapping::is_cached(std::size_t offset) const noexcept {
+  unsigned char state = 0;
+  return ::mincore(data_ + page_start(offset), 1, &state) != 0 || (state & 1U) != 0;
 }
 
 void Mapping::prefetch(std::size_t offset, std::size_t size) const noexcept {
   if (size == 0) return;
   const std::size_t end = offset + size;
-  std::size_t at = page_start(offset);
-  unsigned char state = 0;
-  if (::mincore(data_ + at, 1, &state) == 0 && (state & 1U) != 0) return;
-  for (; at < end; at += kHintBytes) ::madvise(data_ + at, std::min(kHintBytes, end - at), MADV_WILLNEED);
+  if (is_cached(offset)) return;
+  for (std::size_t at = page_start(offset); at < end; at += kHintBytes) {
+    ::madvise(data_ + at, std::min(kHintBytes, end - at), MADV_WILLNEED);
+  }
 }
 
 int Mapping::populate(std::size_t offset, std::size_t size) const noexcept {

@@ -16,6 +16,7 @@ class Mapping {
   enum class Kind : std::uint8_t {
     shared_read_only,
     private_writable,  ///< copy-on-write: changes are this process's own
+    untouchable,       ///< only to ask whether a page is in memory
   };
 
   /// `file` must not be empty. Throws io.
@@ -23,6 +24,10 @@ class Mapping {
   ~Mapping();
   Mapping(const Mapping&) = delete;
   Mapping& operator=(const Mapping&) = delete;
+
+  /// Whether the page at `offset`, which lies within the mapping, is in the page cache. True when the system does not
+  /// tell: it does only to those who may write the file.
+  bool is_cached(std::size_t offset) const noexcept;
 
   /// Has the system read the range, which lies within the mapping, if its first page is not in memory. Returns at once.
   /// A hint: what cannot be read is an error where it is used.

@@ -11,6 +11,8 @@
 
 namespace ckpt::os {
 
+void prefer_huge_pages(std::span<std::byte> memory) noexcept { ::madvise(memory.data(), memory.size(), MADV_HUGEPAGE); }
+
 std::uint64_t Memory::rounded(std::uint64_t bytes) noexcept {
   // What is near the end of the address space stays as it is; mmap refuses it.
   if (bytes > std::numeric_limits<std::uint64_t>::max() - kGranularity) return bytes;
@@ -27,9 +29,8 @@ Memory::Memory(std::uint64_t bytes) : size_{rounded(bytes)} {
                  .system_error = errno}};
   }
   data_ = static_cast<std::byte*>(address);
-  // Only hints, which a kernel may lack.
-  ::madvise(data_, size_, MADV_HUGEPAGE);
-  ::madvise(data_, size_, MADV_DONTFORK);
+  prefer_huge_pages({data_, size_});
+  ::madvise(data_, size_, MADV_DONTFORK);  // a hint, too
 }
 
 Memory::~Memory() {

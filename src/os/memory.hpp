@@ -3,8 +3,16 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 namespace ckpt::os {
+
+/// The smallest size of huge pages.
+inline constexpr std::size_t kHugePage = std::size_t{2} << 20U;
+
+/// Has memory that was not touched yet in huge pages, where the kernel has them: fewer faults, and longer requests of a
+/// device that writes into it. A hint.
+void prefer_huge_pages(std::span<std::byte> memory) noexcept;
 
 /// Anonymous memory in huge pages where the kernel has them. A process that is forked does not get it: it is for copies
 /// of data that only this process writes away, and a child would make each page that is written to be copied once
@@ -12,7 +20,7 @@ namespace ckpt::os {
 class Memory {
  public:
   /// Sizes are rounded up to it.
-  static constexpr std::size_t kGranularity = std::size_t{2} << 20U;
+  static constexpr std::size_t kGranularity = kHugePage;
 
   Memory() = default;
   /// At least `bytes`, not zero. Throws limit when the system has no room.
