@@ -108,7 +108,7 @@ BackgroundSaver::Reserved BackgroundSaver::reserve(SaveMode mode) {
   failed_.reserve(failed_.size() + jobs_.size() + 1);
   reserved.waited_seconds += settle_earlier(lock);
   lock.unlock();
-  reserved.snapshot = collect(*state_);
+  reserved.snapshot = collector_.collect(*state_);
   lock.lock();
   if (mode != SaveMode::hand_off) reserved.staging = take_staging(lock, reserved.snapshot, reserved.waited_seconds);
   return reserved;
@@ -130,8 +130,10 @@ Staging BackgroundSaver::take_staging(Lock& lock, const Snapshot& snapshot, doub
 // Returns the seconds that it took.
 template <typename Ready>
 double BackgroundSaver::wait_until(Lock& lock, const Ready& ready) {
-  for (const auto& job : jobs_) job->ask();
-  monitor_->changed.notify_all();
+  if (!jobs_.empty()) {
+    for (const auto& job : jobs_) job->ask();
+    monitor_->changed.notify_all();
+  }
   if (ready()) return 0;
   const auto begin = std::chrono::steady_clock::now();
   monitor_->changed.wait(lock, ready);
@@ -168,9 +170,11 @@ PendingSave BackgroundSaver::start(Reserved reserved, std::filesystem::path path
   const auto job = std::make_shared<SaveJob>(monitor_, std::move(reserved.snapshot), std::move(reserved.staging),
                                              std::move(path), std::move(options), copy_, reserved.waited_seconds);
   if (job->mode() == SaveMode::copy) job->stage();
-  const std::scoped_lock lock{monitor_->mutex};
-  jobs_.push_back(job);
-  monitor_->changed.notify_all();
+  {
+    const std::scoped_lock lock{monitor_->mutex};
+    jobs_.push_back(job);
+  }
+  monitor_->changed.notify_all();  // unlocked: the thread would wake up to wait for the mutex
   return PendingSave{job};
 }
 
@@ -214,6 +218,7 @@ void BackgroundSaver::release_staging() {
 }
 
 void BackgroundSaver::run() noexcept {
+  os::run_as_batch();
   Lock lock{monitor_->mutex};
   while (true) {
     monitor_->changed.wait(lock, [this] { return !jobs_.empty() || ending_; });

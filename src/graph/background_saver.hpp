@@ -2,6 +2,7 @@
 #pragma once
 
 #include "graph/access.hpp"
+#include "graph/collector.hpp"
 #include "graph/save_job.hpp"
 #include "graph/staging.hpp"
 
@@ -67,6 +68,7 @@ class BackgroundSaver {
   const AsyncOptions options_;
   const CopyOptions copy_;
   const std::shared_ptr<Monitor> monitor_ = std::make_shared<Monitor>();
+  Collector collector_;
   StagingPool pool_;
   std::deque<std::shared_ptr<SaveJob>> jobs_;     // in flight, the first one is being written
   std::vector<std::shared_ptr<SaveJob>> failed_;  // oldest first; some were reported since

@@ -21,7 +21,7 @@ void require_same(std::span<const Snapshot::Tensor> tensors, std::span<const std
                   std::span<const std::uint64_t> after, const char* until) {
   std::vector<std::string> changed;
   for (std::size_t i = 0; i < tensors.size(); ++i) {
-    if (before[i] != after[i]) changed.push_back(tensors[i].path);
+    if (before[i] != after[i]) changed.emplace_back(tensors[i].path);
   }
   if (changed.empty()) return;
   throw Error{ErrorCode::invalid_argument,

@@ -2,6 +2,7 @@
 
 #include "base/checked.hpp"
 #include "base/path.hpp"
+#include "graph/changes.hpp"
 #include "graph/restoration.hpp"
 
 #include <ckpt/error.hpp>
@@ -22,7 +23,7 @@ std::shared_ptr<Node> Edge::lock() const {
   return object.lock();
 }
 
-Node::~Node() = default;
+Node::~Node() { note_change(); }
 
 std::shared_ptr<Node> Node::child(std::string_view name) const {
   const auto position = children.find(name);

@@ -1,6 +1,6 @@
 #include "graph/objects.hpp"
 
-#include "graph/hooks.hpp"
+#include "graph/changes.hpp"
 #include "graph/plan.hpp"
 #include "graph/walk.hpp"
 

@@ -1,8 +1,7 @@
 #include "graph/save.hpp"
 
+#include "graph/collector.hpp"
 #include "graph/objects.hpp"
-#include "graph/snapshot.hpp"
-#include "graph/walk.hpp"
 
 #include <ckpt/error.hpp>
 
@@ -31,7 +30,7 @@ std::shared_ptr<Node> require_root(const CheckpointState& state) {
 }
 
 void save_objects(const CheckpointState& state, const std::filesystem::path& path, const SaveOptions& options) {
-  write_snapshot(collect(state), path, options);
+  write_snapshot(Collector{}.collect(state), path, options);
 }
 
 std::filesystem::path numbered_path(const std::filesystem::path& prefix, std::int64_t number) {

@@ -13,29 +13,31 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace ckpt::graph {
 
 /// Names, shapes and the object graph of a moment, and where the bytes lie: those are not copied.
 struct Snapshot {
+  /// What saves of the same objects share.
+  struct Layout {
+    std::vector<std::string> paths;  // of the tensors
+    ObjectGraph graph;
+  };
   struct Tensor {
-    std::string path;
+    std::string_view path;  // of the layout
     DType dtype{};
     Shape shape;
     std::span<const std::byte> bytes;
     std::shared_ptr<const void> owner;  // keeps the bytes; null for memory that the caller lends
   };
   std::vector<Tensor> tensors;  // in the order of the file
-  ObjectGraph graph;
+  std::shared_ptr<const Layout> layout;
 
   /// Of all tensors. Gaps between blobs, and the index, are small against them.
   std::uint64_t total_bytes() const noexcept;
 };
-
-/// Everything that the root reaches. The one step of a save that touches objects. Throws invalid_argument when one was
-/// destroyed.
-Snapshot collect(const CheckpointState& state);
 
 /// Writes the snapshot to `path`, of which the directory must exist. `after_data` is called when the last byte of the
 /// tensors was read and nothing has appeared yet; what it throws ends the save. Throws as Writer.

@@ -1,5 +1,5 @@
 #include "graph/access.hpp"
-#include "graph/hooks.hpp"
+#include "graph/changes.hpp"
 #include "graph/objects.hpp"
 #include "graph/save.hpp"
 

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -37,6 +38,7 @@ std::atomic<bool> active{false};
 std::atomic<std::int64_t> mappings{0};
 std::atomic<std::uint64_t> strays{0};
 std::atomic<std::uint32_t> file_system{0};
+std::atomic<bool> nothing_cached{false};
 
 // For what follows. Held during a call, so that the order of events is that of the calls.
 std::mutex mutex;
@@ -193,6 +195,7 @@ void mark(std::string text) {
 }
 std::int64_t live_mappings() { return mappings; }
 void pretend_file_system(std::uint32_t type) { file_system = type; }
+void pretend_nothing_cached(bool pretend) { nothing_cached = pretend; }
 std::uint64_t stray_closes() { return strays; }
 std::size_t struck_sites() {
   const std::scoped_lock lock{mutex};
@@ -348,8 +351,11 @@ int __wrap_madvise(void* where, size_t size, int advice) {
 
 int __real_mincore(void*, size_t, unsigned char*);
 int __wrap_mincore(void* where, size_t size, unsigned char* pages) {
-  return static_cast<int>(
-      pass({.call = Call::mincore}, SITE, [&](std::size_t) { return __real_mincore(where, size, pages); }));
+  return static_cast<int>(pass({.call = Call::mincore}, SITE, [&](std::size_t) {
+    const int done = __real_mincore(where, size, pages);
+    if (nothing_cached) *pages = 0;  // the library asks for one page at a time
+    return done;
+  }));
 }
 
 int __real_mkdir(const char*, mode_t);
@@ -411,6 +417,12 @@ int __real_getrlimit64(int, struct rlimit*);
 int __wrap_getrlimit64(int resource, struct rlimit* limit) {
   return static_cast<int>(
       pass({.call = Call::getrlimit}, SITE, [&](std::size_t) { return __real_getrlimit64(resource, limit); }));
+}
+
+int __real_sched_setscheduler(pid_t, int, const struct sched_param*);
+int __wrap_sched_setscheduler(pid_t thread, int policy, const struct sched_param* parameters) {
+  return static_cast<int>(pass({.call = Call::sched_setscheduler}, SITE,
+                               [&](std::size_t) { return __real_sched_setscheduler(thread, policy, parameters); }));
 }
 
 pid_t __real_getpid();
