@@ -25,13 +25,10 @@ constexpr std::uint64_t kHugeFrom = std::uint64_t{32} << 20U;
 // Of a smaller file, the page cache has read the better part while it was opened.
 constexpr std::uint64_t kDirectFrom = std::uint64_t{1} << 20U;
 
-// Less is faster with the page cache, which reads ahead.
-constexpr std::uint64_t kDirectPiece = std::uint64_t{64} << 10U;
-
 // In huge pages: a request that lies in a hundred places takes a virtual disk twice as long.
 bool allocate(DirectBuffer& buffer) noexcept {
   try {
-    buffer = os::Memory{os::DirectFile::kBufferBytes};
+    if (buffer.memory.size() == 0) buffer.memory = os::Memory{os::DirectFile::kBufferBytes};
     return true;
   } catch (const std::exception&) {
     return false;  // the page cache does without
@@ -116,13 +113,27 @@ format::ReadAt Source::reads() const {
   };
 }
 
+// The bytes at `offset`, as many as came with one request. None: that is for the page cache.
+std::span<const std::byte> Source::read_direct(std::uint64_t offset, std::size_t size,
+                                               DirectBuffer& buffer) const noexcept {
+  if (!direct_ || offset >= buffer.until) return {};
+  if (offset < buffer.offset || offset - buffer.offset >= buffer.bytes.size()) {
+    if (!allocate(buffer)) return {};
+    // No wrap: see above.
+    buffer.bytes = direct_->read_at(offset, buffer.until - offset, buffer.memory.data());
+    buffer.offset = offset;
+  }
+  if (buffer.bytes.empty()) buffer.until = 0;
+  const auto rest = buffer.bytes.subspan(static_cast<std::size_t>(offset - buffer.offset));
+  return rest.first(std::min(rest.size(), size));
+}
+
 // `each` gets what was read, in order, and returns nothing. What the device does not give comes from the page cache.
 template <typename Each>
 void Source::read(std::uint64_t offset, std::span<std::byte> destination, DirectBuffer& buffer,
                   const Each& each) const {
-  while (direct_ && destination.size() >= kDirectPiece) {
-    if (buffer.size() == 0 && !allocate(buffer)) break;
-    const auto piece = direct_->read_at(offset, destination.size(), buffer.data());
+  while (!destination.empty()) {
+    const auto piece = read_direct(offset, destination.size(), buffer);
     if (piece.empty()) break;
     base::stream_copy(destination.data(), piece.data(), piece.size());
     each(piece);

@@ -24,8 +24,13 @@ namespace ckpt::io {
 /// Memory for one tensor, aligned for vector units and direct I/O. Throws limit when the system has none.
 std::shared_ptr<std::byte> allocate_aligned(std::uint64_t size);
 
-/// Memory, of one thread, that copies from the device go through. Empty until it is needed.
-using DirectBuffer = os::Memory;
+/// What a thread has read past the page cache, and copies from.
+struct DirectBuffer {
+  std::uint64_t until = 0;  ///< in the file: so far reads may go, for there is more to be copied
+  os::Memory memory = {};   ///< empty until it is needed
+  std::uint64_t offset = 0;
+  std::span<const std::byte> bytes = {};  ///< of the file, from `offset` on
+};
 
 /// An open file in one of the two ways to read it. Immutable and thread-safe.
 class Source {
@@ -54,8 +59,8 @@ class Source {
   /// In mmap mode: reads from the file, for what need not be mapped. Else empty. It must not outlive this object.
   format::ReadAt reads() const;
 
-  /// Copies a range that lies within the file, past the cache of the processor; in read mode, past the page cache, too,
-  /// when it does not have it.
+  /// Copies a range that lies within the file, past the cache of the processor; in read mode, up to `buffer.until`,
+  /// past the page cache, too, when that does not have it.
   void copy(std::uint64_t offset, std::span<std::byte> destination, DirectBuffer& buffer) const;
 
   /// The same, and returns the checksum of the copy: the file may change under a mapping, the copy does not.
@@ -81,6 +86,7 @@ class Source {
   struct Unmapped {};
   Source(const Source& other, Unmapped);
 
+  std::span<const std::byte> read_direct(std::uint64_t offset, std::size_t size, DirectBuffer& buffer) const noexcept;
   template <typename Each>
   void read(std::uint64_t offset, std::span<std::byte> destination, DirectBuffer& buffer, const Each& each) const;
 

@@ -115,9 +115,9 @@ void TensorReader::read_chunk(std::uint32_t chunk, std::span<std::byte> destinat
   check_frame(chunk, at, scratch.decoder.decode(stored, target, chunk_size()));
 }
 
-void TensorReader::prefetch(std::uint32_t chunk) const noexcept {
+TensorReader::Range TensorReader::range(std::uint32_t chunk) const {
   const Piece at = piece(chunk);
-  source_.prefetch(at.offset, at.stored);
+  return {at.offset, at.stored};
 }
 
 std::uint64_t TensorReader::verify(std::uint32_t chunk, std::vector<std::byte>& scratch) const {

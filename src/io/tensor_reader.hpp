@@ -30,8 +30,12 @@ class TensorReader {
   /// is checked against the sum. Throws corrupt, io.
   void read_chunk(std::uint32_t chunk, std::span<std::byte> destination, bool verify, Scratch& scratch) const;
 
-  /// Has the system read the chunk, if it is not in memory. A hint.
-  void prefetch(std::uint32_t chunk) const noexcept;
+  /// Where the chunk lies in the file.
+  struct Range {
+    std::uint64_t offset;
+    std::uint32_t size;
+  };
+  Range range(std::uint32_t chunk) const;
 
   /// Checks the sum of one chunk as it lies in the file, and, when it is compressed, its table of planes and the
   /// headers of their frames. `scratch` is reused between calls. Returns the bytes checked.

@@ -3,6 +3,7 @@
 #include "base/checked.hpp"
 #include "base/parallel.hpp"
 #include "io/tensor_reader.hpp"
+#include "os/direct_file.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -17,7 +18,7 @@ constexpr std::uint64_t kBytesAThread = std::uint64_t{1} << 20U;
 // With fewer threads that wait for it, a device has nothing to do now and then.
 constexpr unsigned kReadsInFlight = 12;
 
-// Chunks that are asked for before they are needed: enough to keep a device busy.
+// Batches that are asked for before they are needed: enough to keep a device busy.
 constexpr std::size_t kAhead = 8;
 
 struct Unit {
@@ -25,31 +26,55 @@ struct Unit {
   std::uint32_t chunk;
 };
 
+// Units that lie one after the other in the file: one thread's work, and one request of the device when they are small.
+struct Batch {
+  std::size_t first;    // of the units
+  std::size_t last;     // and the one after them
+  std::uint64_t begin;  // in the file
+  std::uint64_t end;
+
+  // No more than one request brings, and between them no more than what aligns a tensor.
+  bool takes(const TensorReader::Range& range) const noexcept {
+    return range.offset >= end && range.offset - end < os::DirectFile::kAlignment &&
+           range.offset + range.size - begin <= os::DirectFile::kMostBytes;  // No wrap: ranges lie within the file
+  }
+};
+
 class Run {
  public:
   Run(const Source& source, const format::IndexView& index, std::span<const Transfer> transfers, bool verify)
-      : transfers_{transfers}, verify_{verify} {
+      : source_{source}, transfers_{transfers}, verify_{verify} {
     readers_.reserve(transfers.size());
     for (std::uint32_t i = 0; i < transfers.size(); ++i) {
       const format::TensorRecord& record = transfers[i].record;
       readers_.emplace_back(source, index, record);
       // Aliases of one tensor can promise any amount.
       bytes_ = (base::Checked{bytes_} + record.data_size).get().value_or(bytes_);
-      for (std::uint32_t chunk = 0; chunk < record.chunk_count; ++chunk) units_.push_back({i, chunk});
+      for (std::uint32_t chunk = 0; chunk < record.chunk_count; ++chunk) add({i, chunk});
     }
   }
 
   void run(unsigned threads) {
-    for (std::size_t i = 0; i < std::min(kAhead, units_.size()); ++i) prefetch(i);
-    base::deal_out(units_.size(), count(threads), [this] {
+    for (std::size_t i = 0; i < std::min(kAhead, batches_.size()); ++i) prefetch(batches_[i]);
+    base::deal_out(batches_.size(), count(threads), [this] {
       return [this, scratch = TensorReader::Scratch{}](std::size_t i) mutable {
-        if (i + kAhead < units_.size()) prefetch(i + kAhead);
-        move(units_[i], scratch);
+        if (i + kAhead < batches_.size()) prefetch(batches_[i + kAhead]);
+        move(batches_[i], scratch);
       };
     });
   }
 
  private:
+  void add(const Unit& unit) {
+    const TensorReader::Range range = readers_[unit.transfer].range(unit.chunk);
+    if (batches_.empty() || !batches_.back().takes(range)) {
+      batches_.push_back({units_.size(), units_.size(), range.offset, range.offset});
+    }
+    units_.push_back(unit);
+    batches_.back().last = units_.size();
+    batches_.back().end = range.offset + range.size;  // No wrap: see above
+  }
+
   // Asking for the number of cores takes as long as opening a file.
   unsigned count(unsigned threads) const {
     const std::uint64_t worthwhile = bytes_ / kBytesAThread + 1;
@@ -57,7 +82,14 @@ class Run {
     return static_cast<unsigned>(std::min<std::uint64_t>(threads_that_read(threads), worthwhile));
   }
 
-  void prefetch(std::size_t unit) const { readers_[units_[unit].transfer].prefetch(units_[unit].chunk); }
+  void prefetch(const Batch& batch) const {
+    source_.prefetch(batch.begin, static_cast<std::size_t>(batch.end - batch.begin));
+  }
+
+  void move(const Batch& batch, TensorReader::Scratch& scratch) const {
+    scratch.direct.until = batch.end;
+    for (std::size_t i = batch.first; i < batch.last; ++i) move(units_[i], scratch);
+  }
 
   void move(const Unit& unit, TensorReader::Scratch& scratch) const {
     const TensorReader& reader = readers_[unit.transfer];
@@ -68,10 +100,12 @@ class Run {
     }
   }
 
+  const Source& source_;
   std::span<const Transfer> transfers_;
   bool verify_;
   std::vector<TensorReader> readers_;
   std::vector<Unit> units_;
+  std::vector<Batch> batches_;
   std::uint64_t bytes_ = 0;
 };
 

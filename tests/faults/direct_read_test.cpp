@@ -123,6 +123,24 @@ TEST_CASE("what the page cache does not have is read past it") {
   }
 }
 
+TEST_CASE("tensors that lie side by side come with one request") {
+  const TempDir dir;
+  constexpr std::size_t kCount = 500;
+  constexpr std::size_t kBytes = 3000;
+  {
+    Writer writer{dir / "a.ckpt", {.durable = false}};
+    for (std::size_t i = 0; i < kCount; ++i) {
+      writer.add("v" + std::to_string(1000 + i), DType::u8, {kBytes}, random_bytes(kBytes, i));
+    }
+    writer.commit();
+  }
+  const NothingCached nothing;
+  const door::Guard guard{{}, true};
+  const std::vector<Bytes> tensors = read_all(Reader::open(dir / "a.ckpt", {.mode = ReadMode::read}));
+  for (std::size_t i = 0; i < kCount; ++i) CHECK(tensors[i] == random_bytes(kBytes, i));
+  if (direct_descriptor()) CHECK(direct_reads().size() == 3);  // of half a MiB, 170 tensors each
+}
+
 TEST_CASE("what the page cache has, what is mapped, and what a network brings is not") {
   const TempDir dir;
   write_model(dir / "a.ckpt");
