@@ -169,8 +169,9 @@ void Source::prefault(std::uint64_t offset, std::size_t size, std::vector<std::b
   file_->read_at(offset, std::span{scratch}.first(size));
 }
 
-void Source::prefetch(std::uint64_t offset, std::size_t size) const noexcept {
-  if (mapping_) mapping_->prefetch(static_cast<std::size_t>(offset), size);
+void Source::load(std::uint64_t offset, std::uint64_t size) const noexcept {
+  if (!mapping_ || mapping_->is_cached(static_cast<std::size_t>(offset))) return;
+  static_cast<void>(mapping_->populate(static_cast<std::size_t>(offset), static_cast<std::size_t>(size)));
 }
 
 }  // namespace ckpt::io

@@ -74,8 +74,9 @@ class Source {
   /// The same file, to be read explicitly.
   std::unique_ptr<const Source> unmapped() const;
 
-  /// Has the system read what of a mapped range is not in memory; returns at once. A hint.
-  void prefetch(std::uint64_t offset, std::size_t size) const noexcept;
+  /// Has a mapped range, which lies within the file, in memory when it returns, unless its first page is there already.
+  /// A hint: what cannot be read is a signal where it is touched.
+  void load(std::uint64_t offset, std::uint64_t size) const noexcept;
 
   /// Null unless is_mapped().
   const std::shared_ptr<const os::Mapping>& mapping() const noexcept { return mapping_; }

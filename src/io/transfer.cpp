@@ -18,25 +18,27 @@ constexpr std::uint64_t kBytesAThread = std::uint64_t{1} << 20U;
 // With fewer threads that wait for it, a device has nothing to do now and then.
 constexpr unsigned kReadsInFlight = 12;
 
-// Batches that are asked for before they are needed: enough to keep a device busy.
-constexpr std::size_t kAhead = 8;
+// What a thread has in memory before it uses it where it is mapped. Of less, two threads would wait for the same huge
+// page. A small file is shared out nevertheless.
+constexpr std::uint64_t kMostMapped = std::uint64_t{2} << 20U;
+constexpr std::uint64_t kLeastBatches = 16;
 
 struct Unit {
   std::uint32_t transfer;
   std::uint32_t chunk;
 };
 
-// Units that lie one after the other in the file: one thread's work, and one request of the device when they are small.
+// Units that lie one after the other in the file: one thread's work, and what is read at once when it is not in memory.
 struct Batch {
   std::size_t first;    // of the units
   std::size_t last;     // and the one after them
   std::uint64_t begin;  // in the file
   std::uint64_t end;
 
-  // No more than one request brings, and between them no more than what aligns a tensor.
-  bool takes(const TensorReader::Range& range) const noexcept {
+  // Between them lies no more than what aligns a tensor.
+  bool takes(const TensorReader::Range& range, std::uint64_t most) const noexcept {
     return range.offset >= end && range.offset - end < os::DirectFile::kAlignment &&
-           range.offset + range.size - begin <= os::DirectFile::kMostBytes;  // No wrap: ranges lie within the file
+           range.offset + range.size - begin <= most;  // No wrap: ranges lie within the file
   }
 };
 
@@ -45,29 +47,29 @@ class Run {
   Run(const Source& source, const format::IndexView& index, std::span<const Transfer> transfers, bool verify)
       : source_{source}, transfers_{transfers}, verify_{verify} {
     readers_.reserve(transfers.size());
-    for (std::uint32_t i = 0; i < transfers.size(); ++i) {
-      const format::TensorRecord& record = transfers[i].record;
-      readers_.emplace_back(source, index, record);
+    for (const Transfer& transfer : transfers) {
+      readers_.emplace_back(source, index, transfer.record);
       // Aliases of one tensor can promise any amount.
-      bytes_ = (base::Checked{bytes_} + record.data_size).get().value_or(bytes_);
-      for (std::uint32_t chunk = 0; chunk < record.chunk_count; ++chunk) add({i, chunk});
+      bytes_ = (base::Checked{bytes_} + transfer.record.data_size).get().value_or(bytes_);
+    }
+    const std::uint64_t most = source.is_mapped()
+                                   ? std::clamp(bytes_ / kLeastBatches, os::DirectFile::kMostBytes, kMostMapped)
+                                   : os::DirectFile::kMostBytes;
+    for (std::uint32_t i = 0; i < transfers.size(); ++i) {
+      for (std::uint32_t chunk = 0; chunk < transfers[i].record.chunk_count; ++chunk) add({i, chunk}, most);
     }
   }
 
   void run(unsigned threads) {
-    for (std::size_t i = 0; i < std::min(kAhead, batches_.size()); ++i) prefetch(batches_[i]);
     base::deal_out(batches_.size(), count(threads), [this] {
-      return [this, scratch = TensorReader::Scratch{}](std::size_t i) mutable {
-        if (i + kAhead < batches_.size()) prefetch(batches_[i + kAhead]);
-        move(batches_[i], scratch);
-      };
+      return [this, scratch = TensorReader::Scratch{}](std::size_t i) mutable { move(batches_[i], scratch); };
     });
   }
 
  private:
-  void add(const Unit& unit) {
+  void add(const Unit& unit, std::uint64_t most) {
     const TensorReader::Range range = readers_[unit.transfer].range(unit.chunk);
-    if (batches_.empty() || !batches_.back().takes(range)) {
+    if (batches_.empty() || !batches_.back().takes(range, most)) {
       batches_.push_back({units_.size(), units_.size(), range.offset, range.offset});
     }
     units_.push_back(unit);
@@ -82,11 +84,8 @@ class Run {
     return static_cast<unsigned>(std::min<std::uint64_t>(threads_that_read(threads), worthwhile));
   }
 
-  void prefetch(const Batch& batch) const {
-    source_.prefetch(batch.begin, static_cast<std::size_t>(batch.end - batch.begin));
-  }
-
   void move(const Batch& batch, TensorReader::Scratch& scratch) const {
+    source_.load(batch.begin, batch.end - batch.begin);
     scratch.direct.until = batch.end;
     for (std::size_t i = batch.first; i < batch.last; ++i) move(units_[i], scratch);
   }

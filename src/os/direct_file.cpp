@@ -26,7 +26,7 @@ std::span<const std::byte> DirectFile::read_at(std::uint64_t offset, std::uint64
                                                std::byte* buffer) const noexcept {
   if (pages_.is_cached(static_cast<std::size_t>(offset))) return {};
   const auto before = static_cast<std::size_t>(offset % kAlignment);
-  const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(size, kMostBytes));
+  const auto wanted = static_cast<std::size_t>(std::min(size, kMostBytes));
   const std::size_t aligned = (before + wanted + kAlignment - 1) / kAlignment * kAlignment;
   const ssize_t got = ::pread(descriptor_.get(), buffer, aligned, static_cast<off_t>(offset - before));
   if (got < 0 || static_cast<std::size_t>(got) <= before) return {};

@@ -19,7 +19,7 @@ class DirectFile {
   /// What offsets, sizes and memory of direct reads are multiples of, whatever the device.
   static constexpr std::size_t kAlignment = 4096;
   /// Requests that keep a device busy when a dozen threads make them, and that the processor's cache can hold.
-  static constexpr std::size_t kMostBytes = std::size_t{512} << 10U;
+  static constexpr std::uint64_t kMostBytes = std::uint64_t{512} << 10U;
   /// Room for that many bytes from any offset.
   static constexpr std::size_t kBufferBytes = kMostBytes + kAlignment;
 

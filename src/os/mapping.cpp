@@ -11,9 +11,6 @@
 namespace ckpt::os {
 namespace {
 
-// One hint makes the kernel read at most as much as the device takes in one request, whatever the length.
-constexpr std::size_t kHintBytes = std::size_t{256} << 10U;
-
 // Linux 5.14; the C library may be older.
 #ifdef MADV_POPULATE_READ
 constexpr int kPopulate = MADV_POPULATE_READ;
@@ -43,18 +40,13 @@ bool Mapping::is_cached(std::size_t offset) const noexcept {
   return ::mincore(data_ + page_start(offset), 1, &state) != 0 || (state & 1U) != 0;
 }
 
-void Mapping::prefetch(std::size_t offset, std::size_t size) const noexcept {
-  if (size == 0) return;
-  const std::size_t end = offset + size;
-  if (is_cached(offset)) return;
-  for (std::size_t at = page_start(offset); at < end; at += kHintBytes) {
-    ::madvise(data_ + at, std::min(kHintBytes, end - at), MADV_WILLNEED);
-  }
-}
-
 int Mapping::populate(std::size_t offset, std::size_t size) const noexcept {
+  if (size == 0) return 0;
+  // From then on the kernel reads 2 MiB and more at a time, whatever the readahead of the device. Not from the
+  // beginning: who looks at one tensor does not want so much.
+  if (!is_cached(offset) && !huge_.exchange(true)) ::madvise(data_, size_, MADV_HUGEPAGE);
   const std::size_t at = page_start(offset);
-  return size == 0 || ::madvise(data_ + at, offset + size - at, kPopulate) == 0 ? 0 : errno;
+  return ::madvise(data_ + at, offset + size - at, kPopulate) == 0 ? 0 : errno;
 }
 
 Mapping::~Mapping() { ::munmap(data_, size_); }
