@@ -78,6 +78,8 @@ void require_warm(const std::filesystem::path& file) {
 }
 
 void require_cold(const std::filesystem::path& file) {
+  // So that the memory which the file takes when it is read is warm, as that of new files (see WarmCache).
+  read_all(file);
   // Pages that are on a list of another processor stay for the moment.
   constexpr int kAttempts = 5;
   for (int i = 0; i < kAttempts; ++i) {
