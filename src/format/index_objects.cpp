@@ -37,8 +37,6 @@ MetadataValue value_of(MetadataType type, std::uint64_t number, std::string_view
   return std::string{text};
 }
 
-std::string less_than(std::uint64_t limit) { return "less than " + std::to_string(limit); }
-
 std::string at_most(std::uint64_t bytes) { return "at most " + std::to_string(bytes) + " bytes"; }
 
 std::string behind(std::string_view name) { return "one behind " + base::escape(name); }

@@ -24,8 +24,6 @@ std::string range_text(std::uint64_t first, std::uint64_t count) {
 
 std::string within(std::uint64_t size) { return "a range within " + std::to_string(size); }
 
-std::string less_than(std::uint64_t limit) { return "less than " + std::to_string(limit); }
-
 std::string dims_text(std::span<const std::int64_t> dims) {
   std::string text = "[";
   for (const std::int64_t dim : dims) text += (text.size() > 1 ? ", " : "") + std::to_string(dim);
@@ -71,6 +69,8 @@ void IndexView::corrupt(std::string_view problem, const void* member, std::strin
                .found = std::move(found),
                .advice = "the file is damaged or was made by a faulty writer: use another checkpoint"}};
 }
+
+std::string IndexView::less_than(std::uint64_t limit) { return "less than " + std::to_string(limit); }
 
 void IndexView::require_zero(std::uint32_t reserved, const void* member, std::string_view object) const {
   if (reserved != 0) corrupt("reserved bytes are not zero", member, object, "0", std::to_string(reserved));

@@ -78,6 +78,8 @@ class IndexView {
   std::uint64_t offset_of(const void* member) const noexcept;
   [[noreturn]] void corrupt(std::string_view problem, const void* member, std::string_view object = {},
                             std::string expected = {}, std::string found = {}) const;
+  // What it expects of a number that is out of range.
+  static std::string less_than(std::uint64_t limit);
   // The same for a reserved field: it is zero.
   void require_zero(std::uint32_t reserved, const void* member, std::string_view object = {}) const;
   std::string_view path_of(const fb::Tensor& raw) const;

@@ -2,6 +2,7 @@
 
 #include "base/checked.hpp"
 #include "base/stream_copy.hpp"
+#include "os/file.hpp"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -17,9 +18,6 @@ namespace {
 
 constexpr std::size_t kHugePage = std::size_t{2} << 20U;
 static_assert(kHugePage % BlockWriter::kBlockBytes == 0);
-
-// Linux moves at most this much in one call.
-constexpr std::size_t kMostPerCall = 0x7ffff000;
 
 bool set_direct(int fd, bool on) noexcept {
   const int flags = ::fcntl(fd, F_GETFL);

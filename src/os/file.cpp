@@ -27,9 +27,6 @@ constexpr std::uint32_t kV9fs = 0x01021997;
 constexpr std::uint32_t kNfs = 0x6969;
 constexpr std::uint32_t kFuse = 0x65735546;
 
-// Linux moves at most this much in one call.
-constexpr std::size_t kMostPerCall = 0x7ffff000;
-
 }  // namespace
 
 Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {

@@ -10,6 +10,9 @@
 
 namespace ckpt::os {
 
+/// Linux moves at most this much in one call.
+inline constexpr std::size_t kMostPerCall = 0x7ffff000;
+
 /// Owns a file descriptor. Move-only.
 class Descriptor {
  public:
