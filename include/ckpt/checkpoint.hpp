@@ -72,8 +72,9 @@ class Checkpoint : public Trackable {
   /// that a plain Writer made is matched by its paths. Creates the save counter, so that it is restored too.
   ///
   /// Throws not_found, io, corrupt, unsupported, limit as Reader::open, and mismatch when an existing variable has
-  /// another dtype or shape than the file says; nothing has changed then. In ReadMode::read and for compressed tensors
-  /// this needs memory for a second copy of the existing variables' values.
+  /// another dtype or shape than the file says; nothing has changed then, unless the error says that the file
+  /// changed while it was restored: its values are checked again as they are copied out of a mapping. In ReadMode::read
+  /// and for compressed tensors this needs memory for a second copy of the existing variables' values.
   RestoreStatus restore(const std::filesystem::path& path, const RestoreOptions& options = {});
 
   /// The same without creating the save counter: for files made by write().

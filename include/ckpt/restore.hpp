@@ -52,7 +52,7 @@ struct Rename {
 struct RestoreOptions {
   Binding binding = Binding::copy;
   /// lazy checks the sums of each tensor when a variable gets it; restore() checks those of all existing variables
-  /// before it changes one. full reads and checks the whole file first.
+  /// before it changes one, and what it copies out of a mapping once more. full reads and checks the whole file first.
   Verify verify = Verify::lazy;
   ReadMode mode = ReadMode::automatic;
   /// Path in the file of the object that stands for the root of the checkpoint; empty for the file's own root. With

@@ -161,11 +161,20 @@ void Plan::bind_values() {
     std::vector<std::size_t> tensors;
     for (const Assignment* assignment : assignments) tensors.push_back(assignment->fit.tensor);
     std::vector<TensorView> values = restoration->reader().tensors(tensors);
+    MappedCopies mapped{restoration->reader(), {}, {}};
     for (std::size_t i = 0; i < assignments.size(); ++i) {
       Assignment& assignment = *assignments[i];
       assignment.value = new_value(*restoration, assignment.fit, *assignment.variable, std::move(values[i]));
-      add_pieces(copies_, copy_for(*assignment.variable, assignment.value));
+      const Copy copy = copy_for(*assignment.variable, assignment.value);
+      if (copy.from.empty()) continue;
+      if (lies_in_mapping(*restoration, assignment.fit.info)) {
+        mapped.requests.push_back({tensors[i], {copy.to, copy.from.size()}});
+        mapped.copies.push_back(copy);
+      } else {
+        add_pieces(copies_, copy);
+      }
     }
+    if (!mapped.copies.empty()) mapped_copies_.push_back(std::move(mapped));
   }
 }
 
@@ -187,7 +196,8 @@ void Plan::prepare_to_wait() {
   }
 }
 
-void Plan::apply() noexcept {
+void Plan::apply() {
+  for (const MappedCopies& copies : mapped_copies_) copy_with_sums(copies);
   copy_all(copies_, base::thread_count(0));
   for (Assignment& assignment : assignments_) {
     Restoration& restoration = *assignment.match.restoration;

@@ -38,8 +38,10 @@ class Plan {
   /// Takes all memory that the rest needs. Throws mismatch, corrupt, io.
   void prepare();
 
-  /// Changes the variables. What is below the nodes of match() is taken then.
-  void apply() noexcept;
+  /// Changes the variables. What is below the nodes of match() is taken then. Throws corrupt, io when a mapped file
+  /// has changed since prepare() checked it: variables that exist may then hold a part of it, and nothing else is
+  /// changed.
+  void apply();
 
   /// Lets all objects that have new values know; of what Trackable::after_restore throws, the first comes through. If
   /// nothing is thrown, the file nodes of match() are taken; else they and all below may be matched again.
@@ -83,6 +85,7 @@ class Plan {
   std::unordered_map<const VariableNode*, std::uint64_t> planned_uid_;
 
   // What apply() copies, links and tells.
+  std::vector<MappedCopies> mapped_copies_;
   std::vector<Copy> copies_;
   struct Wait {
     Node* node;

@@ -51,9 +51,8 @@ Plan planned(const std::shared_ptr<Restoration>& restoration, const std::shared_
   return plan;
 }
 
-// All that throws here is Trackable::after_restore, at the end.
-RestoreStatus carry_out(Plan& plan, const std::shared_ptr<Restoration>& restoration, Node& root) {
-  plan.apply();
+// What follows Plan::apply(). All that throws here is Trackable::after_restore, at the end.
+RestoreStatus finish(Plan& plan, const std::shared_ptr<Restoration>& restoration, Node& root) {
   restoration->arm();
   log_summary(*restoration);
   supersede(root, restoration);
@@ -83,7 +82,7 @@ RestoreStatus restore_objects(CheckpointState& state, const Reader& reader, cons
   const auto root = require_root(state);
   const auto restoration = Restoration::open(reader, options, root);
   Plan plan = planned(restoration, root);
-  return carry_out(plan, restoration, *root);
+  return finish(plan, restoration, *root);
 }
 
 RestoreStatus restore_with_counter(CheckpointState& state, const Reader& reader, const RestoreOptions& options) {
@@ -93,7 +92,8 @@ RestoreStatus restore_with_counter(CheckpointState& state, const Reader& reader,
   const auto restoration = Restoration::open(reader, options, root);
   Plan plan = planned(restoration, root);
   state.restored_from = std::move(path);
-  return carry_out(plan, restoration, *root);
+  plan.apply();
+  return finish(plan, restoration, *root);
 }
 
 }  // namespace graph
@@ -107,6 +107,7 @@ namespace {
   if (paths.size() == 1) details.object = paths.front();
   throw Error{ErrorCode::mismatch, std::move(details)};
 }
+  plan.apply();
 
 }  // namespace
 

@@ -8,6 +8,7 @@
 #include <ckpt/error.hpp>
 
 #include <algorithm>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -141,6 +142,24 @@ void copy_all(std::span<const Copy> copies, unsigned threads) noexcept {
   base::deal_out(copies.size(), static_cast<unsigned>(std::min<std::size_t>(threads, bytes / kPiece + 1)), [&] {
     return [&](std::size_t i) { base::stream_copy(copies[i].to, copies[i].from.data(), copies[i].from.size()); };
   });
+}
+
+bool lies_in_mapping(const Restoration& restoration, const TensorInfo& info) {
+  return restoration.options().verify != Verify::none && info.compression == Compression::none &&
+         restoration.reader().file().mode == ReadMode::mmap;
+}
+
+void copy_with_sums(const MappedCopies& copies) {
+  try {
+    copies.reader.read_into(copies.requests);
+  } catch (const std::bad_alloc&) {
+    copy_all(copies.copies, 1);
+  } catch (const Error& error) {
+    ErrorDetails details = error.details();
+    details.problem = "the file changed while it was restored: " + details.problem;
+    details.advice = "variables hold a part of its values now: restore another checkpoint before you go on";
+    throw Error{error.code(), std::move(details)};
+  }
 }
 
 NewValue new_value(Restoration& restoration, const Fit& fit, const VariableNode& variable, TensorView value) {

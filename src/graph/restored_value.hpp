@@ -50,6 +50,20 @@ void add_pieces(std::vector<Copy>& copies, const Copy& whole);
 /// Makes copies that do not overlap, with up to `threads` threads; without memory for them, with this one alone.
 void copy_all(std::span<const Copy> copies, unsigned threads) noexcept;
 
+/// Copies out of the mapping of a file, whose sums are wanted.
+struct MappedCopies {
+  Reader reader;
+  std::vector<ReadRequest> requests;
+  std::vector<Copy> copies;  ///< the same
+};
+
+/// Whether a value is to be copied so, and not out of memory that has been read and checked.
+bool lies_in_mapping(const Restoration& restoration, const TensorInfo& info);
+
+/// Makes the copies and checks them: the file may have changed since its own sums were checked. Without memory for that
+/// it copies alone. Throws corrupt, io: then some of the copies are made.
+void copy_with_sums(const MappedCopies& copies);
+
 /// A value on its way to a variable that exists.
 struct NewValue {
   TensorView value;     ///< what is copied, or converted, unless `replacement` has it already
