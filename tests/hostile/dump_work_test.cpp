@@ -36,14 +36,14 @@ std::string deep_path(std::uint32_t seed) {
   return path;
 }
 
-/// Runs a command that must not cost more than a few times the file.
-ToolResult run_cheaply(const std::vector<std::string>& arguments, const std::string& file) {
+/// Runs a command that must not cost more than a few times the file, and end with that status.
+ToolResult run_cheaply(const std::vector<std::string>& arguments, const std::string& file, int status = 0) {
   std::vector<std::string> all = arguments;
   all.push_back(file);
   const long before = peak_kib();  // counts as the tool's, which this process starts
   const ToolResult result = run_tool(all);
   INFO(arguments.front() << ' ' << arguments.back() << ": " << result.err);
-  CHECK(result.status == 0);
+  CHECK(result.status == status);
   const std::size_t bytes = std::filesystem::file_size(file);
   CHECK(result.out.size() < (1U << 20U) + 8 * bytes);
   CHECK(result.peak_kib < before + kMostKib + static_cast<long>(8 * bytes >> 10U));
@@ -123,4 +123,31 @@ TEST_CASE("block types whose names share text are as long as the file is worth")
   run_cheaply({"info", "--json"}, file);
   run_cheaply({"ls", "--long"}, file);
   run_cheaply({"tree", "-v"}, file);
+}
+
+TEST_CASE("a list of paths that share bytes ends where it is longer than the index") {
+  const TempDir dir;
+  const std::string file = (dir / "paths.ckpt").string();
+  constexpr std::uint32_t kTensors = 4'000;
+  {
+    Writer writer{file, sample_options()};
+    writer.add(letters(kMaxPathBytes, 1), DType::u8, {0}, {});
+    for (std::uint32_t i = 1; i < kTensors; ++i) writer.add(std::to_string(i), DType::u8, {0}, {});
+    writer.commit();
+  }
+  FileImage image{file};
+  std::size_t longest = 0;
+  while (image.get<std::uint32_t>(image.tensor(longest) + at::kPathSize) != kMaxPathBytes) ++longest;
+  const auto start = image.get<std::uint32_t>(image.tensor(longest) + at::kPathOffset);
+  for (std::uint32_t i = 0; i < kTensors; ++i) {
+    image.set<std::uint32_t>(image.tensor(i) + at::kPathOffset, start + i % 4);
+    image.set<std::uint32_t>(image.tensor(i) + at::kPathSize, kMaxPathBytes - 4);
+  }
+  image.seal_index();
+  image.store(file);
+  for (const std::vector<std::string>& command : std::vector<std::vector<std::string>>{
+           {"ls"}, {"ls", "--long"}, {"ls", "--json"}, {"tree"}, {"tree", "--json"}, {"info"}}) {
+    const ToolResult result = run_cheaply(command, file, 1);
+    CHECK(result.err.find("the paths are longer than the index") != std::string::npos);
+  }
 }

@@ -38,6 +38,14 @@ ExitCode guard(Context& context, const std::string& file, const std::function<Ex
   }
 }
 
+// In a sound file no two paths share bytes. Where they do, the list of them could be of any length.
+[[noreturn]] void refuse_paths(const ckpt::Reader& reader) {
+  throw ckpt::Error{ckpt::ErrorCode::corrupt,
+                    {.problem = "the paths are longer than the index",
+                     .file = reader.path(),
+                     .advice = "the file was made by a faulty writer: use another checkpoint"}};
+}
+
 }  // namespace
 
 ExitCode exit_code_of(ckpt::ErrorCode code) noexcept {
@@ -111,9 +119,13 @@ ExitCode run_on_files(Context& context, std::string_view command,
 std::size_t for_each_selected(Context& context, const ckpt::Reader& reader,
                               const std::function<void(std::size_t, const ckpt::TensorInfo&)>& use) {
   std::size_t selected = 0;
+  std::uint64_t bytes_of_paths = 0;
+  const std::uint64_t most_bytes = reader.file().index_size;
   const bool all = context.filter.selects_all();
   for (std::size_t i = 0; i < reader.size() && !context.out.closed(); ++i) {
     const ckpt::TensorInfo info = reader.info(i);
+    bytes_of_paths += info.path.size();
+    if (bytes_of_paths > most_bytes) refuse_paths(reader);
     if (!all && !context.filter.selects(info.path)) continue;
     ++selected;
     use(i, info);

@@ -49,7 +49,7 @@ ExitCode run_on_files(Context& context, std::string_view command,
 
 /// Calls `use` with index and TensorInfo of every selected tensor in path order, until nobody reads the output. Returns
 /// how many were selected. Throws ckpt::Error when filters select none of a file that has some, so that a misspelt
-/// pattern does not look like success.
+/// pattern does not look like success, and corrupt when the paths that it came to are longer than the index.
 std::size_t for_each_selected(Context& context, const ckpt::Reader& reader,
                               const std::function<void(std::size_t, const ckpt::TensorInfo&)>& use);
 
