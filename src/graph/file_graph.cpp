@@ -4,8 +4,21 @@
 
 #include <algorithm>
 #include <limits>
+#include <string>
 
 namespace ckpt::graph {
+
+namespace {
+
+[[noreturn]] void refuse_depth(const Reader& reader, std::uint64_t most) {
+  throw Error{ErrorCode::limit,
+              {.problem = "the paths are too deep: as a tree they have too many nodes",
+               .file = reader.path(),
+               .expected = "at most " + std::to_string(most),
+               .advice = "read the tensors with a Reader"}};
+}
+
+}  // namespace
 
 FileGraph::FileGraph(const Reader& reader) : graph_{reader.graph()} {
   if (graph_.nodes.empty()) build_tree(reader);
@@ -47,6 +60,9 @@ std::optional<std::uint32_t> FileGraph::find(std::uint32_t node, std::string_vie
 // the one before it, or are new. ('/' sorts among other characters, so a name may come back after others: then it is
 // looked up.)
 void FileGraph::build_tree(const Reader& reader) {
+  // A name may take two bytes of a file, and its node a hundred of memory. No program has so many names that it does
+  // not use twice.
+  const std::uint64_t most_nodes = 100'000 + reader.file().index_size / 8;
   graph_.nodes.emplace_back();
   std::uint64_t total = 0;
   for (std::size_t i = 0; i < reader.size(); ++i) {
@@ -66,6 +82,7 @@ void FileGraph::build_tree(const Reader& reader) {
         node = position->node;
       } else {
         const auto added = static_cast<std::uint32_t>(graph_.nodes.size());
+        if (added > most_nodes) refuse_depth(reader, most_nodes);
         edges_here.insert(position, {std::string{name}, added});
         graph_.nodes.emplace_back();
         node = added;

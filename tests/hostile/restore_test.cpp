@@ -76,3 +76,24 @@ TEST_CASE("restoring from an object with very many children and slots") {
   write_graph(dir / "a.ckpt", graph);
   use_restore(dir / "a.ckpt");
 }
+
+// A name that takes two bytes of the file would take a hundred of memory.
+TEST_CASE("restoring from a file without a graph whose paths are very deep") {
+  const TempDir dir;
+  const auto write = [&](const char* name, int tensors) {
+    Writer writer{dir / name, sample_options()};
+    for (int i = 0; i < tensors; ++i) {
+      std::string path = std::to_string(1000 + i);
+      while (path.size() + 2 <= kMaxPathBytes) path += "/a";
+      writer.add(path, DType::u8, {0}, {});
+    }
+    writer.commit();
+  };
+  write("few.ckpt", 40);
+  write("many.ckpt", 300);
+  Part root;
+  Checkpoint checkpoint{root};
+  CHECK(checkpoint.read(dir / "few.ckpt").unmatched_in_file().size() == 40);
+  CKPT_REQUIRE_ERROR(error, ErrorCode::limit, checkpoint.read(dir / "many.ckpt"));
+  CHECK(contains(error.what(), "the paths are too deep"));
+}
