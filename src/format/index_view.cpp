@@ -171,6 +171,11 @@ void IndexView::check_place(const TensorRecord& record, const fb::Tensor& raw) c
   if (record.codec == Codec::zstd && ((required_features_ & kFeatureZstd) == 0 || record.data_size == 0)) {
     corrupt("a compressed tensor without data, or in a file that does not announce it", &raw, record.path);
   }
+  if (record.codec == Codec::zstd && base::divide_up(record.data_size, kMostExpansion) > record.blob_size) {
+    corrupt("the blob is too small for its data", &raw, record.path,
+            "at least " + std::to_string(base::divide_up(record.data_size, kMostExpansion)) + " bytes",
+            std::to_string(record.blob_size));
+  }
   if (record.blob_offset < kHeaderBytes || !base::in_range(record.blob_offset, record.blob_size, index_offset_)) {
     corrupt("the blob lies outside of the part of the file that holds blobs", &raw, record.path,
             std::to_string(kHeaderBytes) + " to " + std::to_string(index_offset_),

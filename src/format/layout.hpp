@@ -61,4 +61,8 @@ inline constexpr std::uint32_t kNone = 0xffffffff;  ///< an index that points no
 
 enum class Codec : std::uint8_t { stored = 0, zstd = 1 };
 
+/// Compressed data is at most so many times its size in the file: a block of Zstandard takes at least 4 bytes and holds
+/// at most 128 KiB.
+inline constexpr std::uint64_t kMostExpansion = (std::uint64_t{128} << 10U) / 4;
+
 }  // namespace ckpt::format

@@ -13,10 +13,6 @@
 namespace ckpt::io {
 namespace {
 
-// A zstd block holds at most 128 KiB and takes at least 4 bytes: so a chunk of frames cannot promise more than this
-// times its size.
-constexpr std::uint64_t kMostExpansion = (std::uint64_t{128} << 10U) / 4;
-
 std::uint64_t identity_of(const format::IndexView& index, const format::TensorRecord& record) {
   const std::string_view path = record.alias_of == format::kNone ? record.path : index.path(record.alias_of);
   return format::identity(path, record.dtype, record.shape, record.data_size, codec::xxh3);
@@ -54,9 +50,9 @@ void TensorReader::place_frames() {
   for (std::uint32_t chunk = 0; chunk < record_.chunk_count; ++chunk) {
     const std::uint64_t size = frame_size(chunk);  // No wrap: 32 bits, and 47 when multiplied
     const std::uint64_t content = content_of(chunk);
-    if (size * kMostExpansion < content || size > content + codec::kMostChunkOverhead) {
+    if (size * format::kMostExpansion < content || size > content + codec::kMostChunkOverhead) {
       corrupt("chunk " + std::to_string(chunk + 1) + " has an impossible size", record_.blob_offset,
-              std::to_string(base::divide_up(content, kMostExpansion)) + " to " +
+              std::to_string(base::divide_up(content, format::kMostExpansion)) + " to " +
                   std::to_string(content + codec::kMostChunkOverhead) + " bytes",
               std::to_string(size));
     }

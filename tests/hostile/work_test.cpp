@@ -99,8 +99,23 @@ TEST_CASE("a hole of a terabyte costs neither memory nor time") {
   CHECK(peak_kib() - before < kMostKib);
 }
 
-// Compressed bytes can promise much memory. What they cannot promise is refused before any is taken.
-TEST_CASE("a tensor that promises more than its chunks can hold takes no memory") {
+// Compressed bytes can promise much memory. What they cannot promise is refused before any is taken: by the record for
+// the whole tensor, and for each chunk before it is unpacked.
+TEST_CASE("a tensor that promises more than its blob can hold takes no memory") {
+  const TempDir dir;
+  Forge forge;
+  FileImage image = forge.valid(Base::planes);
+  const std::size_t i = image.find("exponents");
+  image.set<std::uint64_t>(image.tensor(i) + at::kBlobSize, 1);
+  image.seal_index();
+  image.store(dir / "b.ckpt");
+  const Reader reader = Reader::open(dir / "b.ckpt");
+  CKPT_REQUIRE_ERROR(error, ErrorCode::corrupt, reader.info(i));
+  CHECK(contains(error.what(), "the blob is too small for its data"));
+  CKPT_CHECK_CODE(ErrorCode::corrupt, reader.tensor(i));
+}
+
+TEST_CASE("a chunk that promises more than it can hold is refused") {
   const TempDir dir;
   Forge forge;
   FileImage image = forge.valid(Base::planes);
