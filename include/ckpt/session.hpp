@@ -49,7 +49,8 @@ struct SessionOptions {
   std::optional<EarlyStopping> early_stopping = {};
   std::vector<std::shared_ptr<SessionListener>> listeners = {};
   /// Whether SIGTERM (a machine that is taken away) and SIGINT save and end the training. The second one ends the
-  /// process at once. One session of a process can.
+  /// process at once. One session of a process can. At its end the handlers are those of before, unless the program
+  /// has installed others meanwhile.
   bool handle_signals = true;
   /// The manager's options; `step_counter` and a rule for the best checkpoint are added. Giving this member gives up
   /// these defaults, the name too: to change one, set `options.manager.max_to_keep = 3` on an object of SessionOptions,

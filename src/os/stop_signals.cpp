@@ -17,8 +17,15 @@ std::atomic<int> first_signal{0};
 static_assert(std::atomic<int>::is_always_lock_free, "a signal handler may not wait");
 std::array<struct sigaction, kSignals.size()> before{};  // written before the handler can be called
 
+extern "C" void note_signal(int signal);
+
+// Where the program has installed another handler meanwhile, that one stays.
 void put_back() noexcept {
-  for (std::size_t i = 0; i < kSignals.size(); ++i) ::sigaction(kSignals[i], &before[i], nullptr);
+  for (std::size_t i = 0; i < kSignals.size(); ++i) {
+    struct sigaction current{};
+    ::sigaction(kSignals[i], nullptr, &current);
+    if (current.sa_handler == note_signal) ::sigaction(kSignals[i], &before[i], nullptr);
+  }
 }
 
 extern "C" void note_signal(int signal) {

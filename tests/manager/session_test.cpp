@@ -346,6 +346,24 @@ TEST_CASE("the program's own handlers are back at the end", "[manager][session][
   for (const int number : {SIGTERM, SIGINT}) CHECK(std::signal(number, SIG_DFL) == handler);
 }
 
+TEST_CASE("a handler that the program installs meanwhile stays", "[manager][session][signal]") {
+  TempDir dir;
+  void (*const before)(int) = [](int) {};
+  void (*const meanwhile)(int) = [](int) {};
+  for (const int number : {SIGTERM, SIGINT}) std::signal(number, before);
+  const bool signal_comes = GENERATE(false, true);  // then the handlers are put back twice
+  {
+    Program program;
+    SessionOptions options = quick_session();
+    options.handle_signals = true;
+    const TrainingSession session{program.checkpoint, program.step, dir / "run", options};
+    std::signal(SIGTERM, meanwhile);
+    if (signal_comes) std::raise(SIGINT);
+  }
+  CHECK(std::signal(SIGTERM, SIG_DFL) == meanwhile);
+  CHECK(std::signal(SIGINT, SIG_DFL) == before);
+}
+
 TEST_CASE("a signal that is ignored stays ignored", "[manager][session][signal]") {
   TempDir dir;
   std::signal(SIGINT, SIG_IGN);
