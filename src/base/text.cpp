@@ -79,6 +79,16 @@ bool is_utf8(std::string_view text) noexcept {
   return true;
 }
 
+std::size_t size_of_whole_characters(std::string_view text) noexcept {
+  for (std::size_t back = 1; back < kMostCharacterBytes && back <= text.size(); ++back) {
+    const auto byte = static_cast<unsigned char>(text[text.size() - back]);
+    if ((byte & 0xc0U) == 0x80U) continue;
+    const std::size_t size = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
+    return size > back ? text.size() - back : text.size();
+  }
+  return text.size();
+}
+
 std::string escape(std::string_view text) {
   constexpr std::size_t kMost = 200;
   std::string out;

@@ -1,6 +1,7 @@
 // Text for messages: escaping of names that came from a file, and numbers in hexadecimal.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -13,6 +14,12 @@ std::string escape(std::string_view text);
 
 /// Whether `text` is well-formed UTF-8 (no overlong forms, no surrogates).
 bool is_utf8(std::string_view text) noexcept;
+
+/// Bytes of a character in UTF-8.
+inline constexpr std::size_t kMostCharacterBytes = 4;
+
+/// How much of `text`, which was cut out of longer UTF-8, there is without a character at its end that the cut divided.
+std::size_t size_of_whole_characters(std::string_view text) noexcept;
 
 /// "0x1f40".
 std::string hex(std::uint64_t value);

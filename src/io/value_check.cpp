@@ -13,16 +13,6 @@ namespace ckpt::io {
 namespace {
 
 constexpr std::size_t kOffsetBytes = sizeof(std::uint64_t);
-constexpr std::size_t kMostCharacterBytes = 4;
-
-// Without a character at the end that may go on in the next piece.
-std::size_t size_of_whole_characters(std::string_view text) noexcept {
-  for (std::size_t back = 1; back < kMostCharacterBytes && back <= text.size(); ++back) {
-    const bool begins_a_long_one = (static_cast<unsigned char>(text[text.size() - back]) & 0xc0U) == 0xc0U;
-    if (begins_a_long_one) return text.size() - back;
-  }
-  return text.size();
-}
 
 }  // namespace
 
@@ -100,7 +90,7 @@ void ValueCheck::take_text(std::string_view text) {
 
 void ValueCheck::take_utf8(std::string_view part) {
   for (; !character_.empty() && !part.empty(); part.remove_prefix(1)) take_character(part.front());
-  const std::size_t whole = size_of_whole_characters(part);
+  const std::size_t whole = base::size_of_whole_characters(part);
   if (!base::is_utf8(part.substr(0, whole))) refuse_text();
   for (const char byte : part.substr(whole)) take_character(byte);
 }
@@ -109,7 +99,7 @@ void ValueCheck::take_character(char byte) {
   character_ += byte;
   if (base::is_utf8(character_)) {
     character_.clear();
-  } else if (character_.size() == kMostCharacterBytes) {
+  } else if (character_.size() == base::kMostCharacterBytes) {
     refuse_text();
   }
 }

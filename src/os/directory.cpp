@@ -189,7 +189,9 @@ std::string temporary_name(std::string_view name) {
   std::array<std::byte, kRandomDigits / 2> random{};
   fill_random(random);
   // Cut, so that what is added does not make it longer than a name may be.
-  std::string text = "." + std::string{name.substr(0, 200)} + ".";
+  constexpr std::size_t kMost = 200;
+  if (name.size() > kMost) name = name.substr(0, base::size_of_whole_characters(name.substr(0, kMost)));
+  std::string text = "." + std::string{name} + ".";
   std::array<char, 3> digits{};
   for (const std::byte byte : random) {
     std::snprintf(digits.data(), digits.size(), "%02x", std::to_integer<unsigned>(byte));

@@ -25,6 +25,19 @@ TEST_CASE("UTF-8 is told from what is not") {
   }
 }
 
+TEST_CASE("a character that was cut in two is told from a whole one") {
+  for (const char* whole : {"", "a", "ab", "\xc3\xa9", "\xe2\x82\xac", "a\xf0\x9f\x90\xbb"}) {
+    CAPTURE(whole);
+    CHECK(size_of_whole_characters(whole) == std::string{whole}.size());
+  }
+  for (const char* part : {"\xc3", "\xe2", "\xe2\x82", "\xf0", "\xf0\x9f", "\xf0\x9f\x90"}) {
+    CAPTURE(part);
+    CHECK(size_of_whole_characters(part) == 0);
+    CHECK(size_of_whole_characters(std::string{"a\xc3\xa9"} + part) == 3);
+  }
+  CHECK(size_of_whole_characters("\x80\x80\x80\x80\x80") == 5);  // what is no UTF-8 stays as it is
+}
+
 TEST_CASE("what could deceive a terminal or a log is escaped") {
   CHECK(escape("net/l1/kernel") == "net/l1/kernel");
   CHECK(escape("\xc3\xa4") == "\xc3\xa4");

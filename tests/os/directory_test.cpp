@@ -1,6 +1,8 @@
 // Directories, locks and what dead writers leave behind.
 #include "os/directory.hpp"
 
+#include "base/text.hpp"
+
 #include <catch2/catch.hpp>
 #include <fcntl.h>
 #include <support/child.hpp>
@@ -12,6 +14,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <thread>
@@ -158,6 +161,22 @@ TEST_CASE("names of temporaries are hidden, new each time, and short enough") {
   CHECK(one.ends_with(".tmp"));
   CHECK(one != os::temporary_name("test-51.ckpt"));
   CHECK(os::temporary_name(std::string(255, 'n')).size() <= 255);
+}
+
+TEST_CASE("a temporary's name that is cut has no half of a character") {
+  for (const char* character : {"n", "\u00e9", "\u20ac", "\U0001f9ee"}) {
+    for (const char* before : {"", "a", "ab", "abc"}) {
+      std::string name = before;
+      while (name.size() + std::strlen(character) <= 255) name += character;
+      const std::string temporary = os::temporary_name(name);
+      CAPTURE(temporary);
+      CHECK(temporary.size() <= 255);
+      CHECK(temporary.size() > 200);
+      CHECK(base::is_utf8(temporary));
+      CHECK(os::is_temporary_name(temporary));
+    }
+  }
+  CHECK(os::is_temporary_name(os::temporary_name(std::string(255, '\x80'))));  // whatever the bytes are
 }
 
 TEST_CASE("stale temporaries are removed, and nothing else") {
