@@ -4,11 +4,13 @@
 #include <ckpt/limits.hpp>
 
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <span>
 #include <string>
+#include <type_traits>
 
 namespace ckpt {
 
@@ -16,10 +18,24 @@ namespace ckpt {
 /// 0. A small value type without allocation.
 class Shape {
  public:
+  /// A number of any integer type, so that sizes of containers can be written as they are: `Shape{values.size()}`.
+  struct Dim {
+    /// Throws limit when the number does not fit in 63 bits.
+    template <std::integral T>
+      requires(sizeof(T) <= sizeof(std::int64_t))
+    Dim(T number) : value{static_cast<std::int64_t>(number)} {  // NOLINT(google-explicit-constructor)
+      if (std::is_unsigned_v<T> && value < 0) refuse(static_cast<std::uint64_t>(number));
+    }
+    std::int64_t value;
+
+   private:
+    [[noreturn]] static void refuse(std::uint64_t number);
+  };
+
   Shape() = default;
   /// Throws invalid_argument for a negative dimension, limit for more than kMaxRank of them or when their product
   /// (zeros left out) does not fit in 63 bits.
-  Shape(std::initializer_list<std::int64_t> dims);
+  Shape(std::initializer_list<Dim> dims);
   explicit Shape(std::span<const std::int64_t> dims);
 
   std::size_t rank() const noexcept { return rank_; }
@@ -38,6 +54,8 @@ class Shape {
   friend bool operator==(const Shape& a, const Shape& b) noexcept;
 
  private:
+  void check() const;
+
   std::array<std::int64_t, kMaxRank> dims_{};
   std::size_t rank_ = 0;
 };

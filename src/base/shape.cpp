@@ -22,22 +22,39 @@ const char* base::why_not_dims(std::span<const std::int64_t> dims) noexcept {
   return nullptr;
 }
 
-Shape::Shape(std::initializer_list<std::int64_t> dims) : Shape{std::span{dims.begin(), dims.size()}} {}
+namespace {
 
-Shape::Shape(std::span<const std::int64_t> dims) : rank_{dims.size()} {
-  if (dims.size() > kMaxRank) {
-    throw Error{ErrorCode::limit,
-                {.problem = "too many dimensions",
-                 .expected = "at most " + std::to_string(kMaxRank) + " (kMaxRank)",
-                 .found = std::to_string(dims.size())}};
-  }
-  // What is checked is the copy: dimensions in a mapped file may change.
+std::size_t allowed_rank(std::size_t rank) {
+  if (rank <= kMaxRank) return rank;
+  throw Error{ErrorCode::limit,
+              {.problem = "too many dimensions",
+               .expected = "at most " + std::to_string(kMaxRank) + " (kMaxRank)",
+               .found = std::to_string(rank)}};
+}
+
+}  // namespace
+
+void Shape::Dim::refuse(std::uint64_t number) {
+  throw Error{ErrorCode::limit, {.problem = "a dimension does not fit in 63 bits", .found = std::to_string(number)}};
+}
+
+Shape::Shape(std::initializer_list<Dim> dims) : rank_{allowed_rank(dims.size())} {
+  std::ranges::transform(dims, dims_.begin(), &Dim::value);
+  check();
+}
+
+Shape::Shape(std::span<const std::int64_t> dims) : rank_{allowed_rank(dims.size())} {
   std::ranges::copy(dims, dims_.begin());
-  if (const char* problem = base::why_not_dims(this->dims())) {
-    const auto negative = std::ranges::find_if(this->dims(), [](std::int64_t dim) { return dim < 0; });
-    if (negative == this->dims().end()) throw Error{ErrorCode::limit, {.problem = problem}};
-    throw Error{ErrorCode::invalid_argument, {.problem = problem, .found = std::to_string(*negative)}};
-  }
+  check();
+}
+
+// What is checked is the copy: dimensions in a mapped file may change.
+void Shape::check() const {
+  const char* problem = base::why_not_dims(dims());
+  if (problem == nullptr) return;
+  const auto negative = std::ranges::find_if(dims(), [](std::int64_t dim) { return dim < 0; });
+  if (negative == dims().end()) throw Error{ErrorCode::limit, {.problem = problem}};
+  throw Error{ErrorCode::invalid_argument, {.problem = problem, .found = std::to_string(*negative)}};
 }
 
 bool operator==(const Shape& a, const Shape& b) noexcept { return std::ranges::equal(a.dims(), b.dims()); }

@@ -27,6 +27,10 @@ TEST_CASE("shapes") {
   CHECK(Shape{2, 3} == Shape{2, 3});
   CHECK_FALSE(Shape{2, 3} == Shape{3, 2});
   CHECK_FALSE(Shape{2} == Shape{2, 1});
+  CHECK(Shape{std::size_t{4}, 3, std::int8_t{2}} == Shape{4, 3, 2});
+  CHECK(Shape{std::vector<float>(5).size()} == Shape{5});
+  CKPT_CHECK_CODE(ErrorCode::limit, (Shape{2, std::size_t{1} << 63U}));
+  CKPT_CHECK_CODE(ErrorCode::invalid_argument, (Shape{2, std::int8_t{-1}}));
   CHECK(to_string(Shape{}) == "[]");
   CHECK(to_string(Shape{2, 3}) == "[2, 3]");
   CHECK(Shape{4, 5}[1] == 5);
