@@ -183,6 +183,7 @@ class CheckpointManager {
   /// over; the log and the result say which and why. Throws corrupt when there are checkpoints and none is whole
   /// (files that were removed by hand are none),
   /// mismatch when the program's variables differ from the file's, unsupported, io, and what `init_fn` throws.
+  /// Variables that the file has no value for stay as they are: a warning of the log names some, the status all.
   RestoreResult restore_or_initialize();
 
   /// The newest checkpoint, if any, and all that are managed, oldest first: those that a later save may remove, not

@@ -2,6 +2,7 @@
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "graph/save.hpp"
+#include "graph/walk.hpp"
 #include "manager/impl.hpp"
 #include "manager/load.hpp"
 
@@ -9,7 +10,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <string>
 #include <utility>
+#include <vector>
 
 namespace ckpt {
 namespace {
@@ -28,6 +31,15 @@ bool is_damage(const Error& error) {
     default:
       return true;
   }
+}
+
+// They go on as the program initialised them.
+void warn_of_variables_without_value(const RestoreResult& result) {
+  if (!base::is_logging()) return;  // the list costs a walk
+  const std::vector<std::string> paths = result.status->unmatched_in_program();
+  if (paths.empty()) return;
+  base::log(LogLevel::warning, base::escape(result.path->string()) + ": variables of the program got no value (" +
+                                   std::to_string(paths.size()) + "): " + graph::list_paths(paths));
 }
 
 }  // namespace
@@ -70,6 +82,7 @@ RestoreResult CheckpointManager::Impl::restore() {
     adopt(candidate);
     write_if_unwritten();
     result.path = shown_ / candidate.file;
+    warn_of_variables_without_value(result);
     if (options_.step_counter) last_step_ = options_.step_counter.value();
     if (!result.skipped.empty()) {
       base::log(LogLevel::warning, "restored an older checkpoint instead: " + base::escape(result.path->string()));

@@ -26,6 +26,29 @@ void make_run(const std::filesystem::path& directory, int count) {
 
 }  // namespace
 
+TEST_CASE("variables that the newest checkpoint has no value for are a warning", "[manager][fallback]") {
+  TempDir dir;
+  {
+    Variable<float> old{1};
+    Checkpoint checkpoint{{"old", old}};
+    CheckpointManager{checkpoint, dir / "run"}.save();
+  }
+  Variable<float> old{0};
+  Variable<float> added{5};
+  Checkpoint checkpoint{{"old", old}, {"added", added}};
+  CheckpointManager manager{checkpoint, dir / "run"};
+  LogCapture log;
+  manager.restore_or_initialize();
+  CHECK(old.value() == 1);
+  CHECK(added.value() == 5);
+  const std::string file = (dir / "run" / "ckpt-1.ckpt").string();
+  CHECK(log.warnings == Paths{file + ": variables of the program got no value (1): added"});
+  log.warnings.clear();
+  manager.save();
+  manager.restore_or_initialize();
+  CHECK(log.warnings.empty());
+}
+
 TEST_CASE("a damaged newest checkpoint falls back to the one before, aloud", "[manager][fallback]") {
   TempDir dir;
   make_run(dir.path(), 4);
