@@ -47,6 +47,7 @@ struct MismatchRule {
 struct Rename {
   std::string program;
   std::string file;
+  friend bool operator==(const Rename&, const Rename&) = default;
 };
 
 struct RestoreOptions {
@@ -92,10 +93,14 @@ struct RestorePlan {
   std::vector<std::string> extra;    ///< values of the file for which the program has no object yet
   std::vector<Match> aliases;        ///< paths in the file (`path`) that share the blob of another (`file_path`)
 
+  /// Renames that do nothing now: no object of the program has such a path, an earlier rename comes first wherever one
+  /// has, or the file has nothing where they lead. In the order of RestoreOptions::renames.
+  std::vector<Rename> idle_renames;
+
   /// Whether restoring would succeed, as far as dtypes and shapes tell. (Sums of the data are not checked here.)
   bool applicable() const;
 
-  /// One line: "12 matched, 1 mismatched, 0 missing, 3 extra".
+  /// One line: "12 matched, 1 mismatched, 0 missing, 3 extra", and renames that do nothing, if there are any.
   std::string summary() const;
 };
 

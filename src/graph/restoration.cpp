@@ -20,6 +20,25 @@ std::uint64_t next_uid() noexcept {
   return ++last;
 }
 
+// How far along a path there is something, and what comes there.
+std::string nearest(const FileGraph& file, std::string_view path) {
+  std::uint32_t node = 0;
+  std::string there;
+  while (true) {
+    const std::string_view name = path.substr(0, path.find('/'));
+    const auto next = file.child(node, name);
+    if (!next) break;
+    node = *next;
+    there = join(there, name);
+    path.remove_prefix(name.size() + 1);  // there is more, or all of the path would have been found
+  }
+  std::vector<std::string> names;
+  for (const ObjectGraph::Edge& edge : file.edges(node)) names.push_back(edge.name);
+  const std::string below = names.empty() ? "nothing" : list_paths(names);
+  if (there.empty()) return "at the root of the file there is: " + below;
+  return "the nearest path is \"" + base::escape(there) + "\", and below it there is: " + below;
+}
+
 }  // namespace
 
 std::shared_ptr<Restoration> Restoration::open(const Reader& reader, const RestoreOptions& options,
@@ -49,7 +68,7 @@ Restoration::Restoration(const Reader& reader, const RestoreOptions& options, co
                 {.problem = "the file has no object at the path that RestoreOptions::root gives",
                  .file = path_,
                  .object = options_.root,
-                 .advice = "look with ckptdump tree at what the file holds"}};
+                 .advice = nearest(file_, options_.root)}};
   }
   base_ = *base;
   take(base_);  // by the root
@@ -96,10 +115,32 @@ void Restoration::find_scope() {
 FileNode Restoration::child(FileNode file_node, std::string_view name, std::string_view path) const {
   if (rules_.has_renames()) {
     if (const auto renamed = rules_.renamed(path)) {
-      return renamed->empty() ? std::nullopt : file_.find(base_, *renamed);
+      return renamed->path.empty() ? std::nullopt : file_.find(base_, renamed->path);
     }
   }
   return file_node ? file_.child(*file_node, name) : std::nullopt;
+}
+
+std::optional<std::string> Restoration::taken_as(std::string_view path) const {
+  FileNode node = file_.find(base_, path);
+  if (const auto renamed = rules_.renamed(path)) node = file_.find(base_, renamed->path);
+  if (!node || !matched_[*node] || file_.tensor(*node) == nullptr) return std::nullopt;
+  return *file_.tensor(*node);
+}
+
+std::vector<Rename> Restoration::idle_renames() const {
+  const std::shared_ptr<Node> root = root_.lock();
+  if (!root || !rules_.has_renames()) return {};
+  std::vector<bool> works(options_.renames.size(), false);
+  for (const Visit& visit : walk(root).visits) {
+    const auto renamed = rules_.renamed(visit.path);
+    if (renamed && (renamed->path.empty() || file_.find(base_, renamed->path))) works[renamed->rename] = true;
+  }
+  std::vector<Rename> idle;
+  for (std::size_t i = 0; i < works.size(); ++i) {
+    if (!works[i]) idle.push_back(options_.renames[i]);
+  }
+  return idle;
 }
 
 std::vector<std::uint32_t> Restoration::file_nodes(const std::shared_ptr<Node>& node) const {

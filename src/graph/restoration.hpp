@@ -51,6 +51,12 @@ class Restoration : public std::enable_shared_from_this<Restoration> {
   /// rules need paths, the child has `path`.
   FileNode child(FileNode file_node, std::string_view name, std::string_view path) const;
 
+  /// The path of the value that the file has at a path of the program, where another object took it.
+  std::optional<std::string> taken_as(std::string_view path) const;
+
+  /// Renames that name no object which the program has now, or lead to nothing in the file.
+  std::vector<Rename> idle_renames() const;
+
   /// The live node that a file node is bound to, or nullptr.
   std::shared_ptr<Node> live(std::uint32_t file_node) const { return live_[file_node].lock(); }
   /// The file nodes that `node` is bound to.

@@ -32,8 +32,23 @@ void log_summary(const Restoration& restoration) noexcept {
   }
 }
 
+// Of a value in the file that another variable got.
+std::string taken_value(const Restoration& restoration, std::span<const std::string> unmatched) {
+  for (const std::string& path : unmatched) {
+    const std::optional<std::string> taken = restoration.taken_as(path);
+    if (!taken) continue;
+    const std::string stored = *taken == path ? "" : ", stored as " + base::escape(*taken);
+    return "what the file has for " + base::escape(path) + stored +
+           ", went to another variable: of two names for one object (tied weights) make one variable in the program, "
+           "too, or copy its value";
+  }
+  return {};
+}
+
 std::string advice_for(const Restoration& restoration, std::span<const std::string> unmatched) {
   if (unmatched.size() != 1 || unmatched.front() != kSaveCounterName) {
+    if (const auto idle = restoration.idle_renames(); !idle.empty()) return describe_idle(idle);
+    if (std::string taken = taken_value(restoration, unmatched); !taken.empty()) return taken;
     return "check their names, or that this is the right file";
   }
   if (restoration.base() != 0) {
@@ -82,6 +97,7 @@ RestoreStatus restore_objects(CheckpointState& state, const Reader& reader, cons
   const auto root = require_root(state);
   const auto restoration = Restoration::open(reader, options, root);
   Plan plan = planned(restoration, root);
+  plan.apply();
   return finish(plan, restoration, *root);
 }
 
@@ -91,8 +107,8 @@ RestoreStatus restore_with_counter(CheckpointState& state, const Reader& reader,
   save_counter(state);  // first, so that it is matched, and can fail, with all others
   const auto restoration = Restoration::open(reader, options, root);
   Plan plan = planned(restoration, root);
-  state.restored_from = std::move(path);
   plan.apply();
+  state.restored_from = std::move(path);
   return finish(plan, restoration, *root);
 }
 
@@ -107,7 +123,6 @@ namespace {
   if (paths.size() == 1) details.object = paths.front();
   throw Error{ErrorCode::mismatch, std::move(details)};
 }
-  plan.apply();
 
 }  // namespace
 

@@ -78,6 +78,7 @@ RestorePlan plan_restore(const CheckpointState& state, const Reader& reader, con
   }
   if (restoration->base() == 0) std::erase(report.extra, kSaveCounterName);
   add_aliases(report, *restoration);
+  report.idle_renames = restoration->idle_renames();
   std::ranges::sort(report.matched, {}, &RestorePlan::Match::path);
   std::ranges::sort(report.mismatched, {}, &RestorePlan::Mismatch::path);
   std::ranges::sort(report.missing);
@@ -91,8 +92,11 @@ bool RestorePlan::applicable() const {
 }
 
 std::string RestorePlan::summary() const {
-  return std::to_string(matched.size()) + " matched, " + std::to_string(mismatched.size()) + " mismatched, " +
-         std::to_string(missing.size()) + " missing, " + std::to_string(extra.size()) + " extra";
+  std::string line = std::to_string(matched.size()) + " matched, " + std::to_string(mismatched.size()) +
+                     " mismatched, " + std::to_string(missing.size()) + " missing, " + std::to_string(extra.size()) +
+                     " extra";
+  if (!idle_renames.empty()) line += ", " + graph::describe_idle(idle_renames);
+  return line;
 }
 
 }  // namespace ckpt

@@ -1,5 +1,7 @@
 #include "graph/restore_rules.hpp"
 
+#include "graph/walk.hpp"
+
 #include <ckpt/error.hpp>
 
 #include <algorithm>
@@ -30,10 +32,11 @@ RestoreRules::RestoreRules(const RestoreOptions& options) {
   for (const MismatchRule& rule : options.on_mismatch) mismatches_.emplace_back(PathPattern{rule.pattern}, rule.action);
 }
 
-std::optional<std::string> RestoreRules::renamed(std::string_view path) const {
-  for (const Renaming& renaming : renames_) {
+std::optional<RestoreRules::Renamed> RestoreRules::renamed(std::string_view path) const {
+  for (std::size_t i = 0; i < renames_.size(); ++i) {
+    const Renaming& renaming = renames_[i];
     if (const auto parts = renaming.program.match(path)) {
-      return renaming.file ? renaming.file->expand(*parts) : std::string{};
+      return Renamed{i, renaming.file ? renaming.file->expand(*parts) : std::string{}};
     }
   }
   return std::nullopt;
@@ -41,6 +44,14 @@ std::optional<std::string> RestoreRules::renamed(std::string_view path) const {
 
 bool RestoreRules::renames_below(std::string_view path) const {
   return std::ranges::any_of(renames_, [&](const Renaming& renaming) { return renaming.program.leads_below(path); });
+}
+
+std::string describe_idle(std::span<const Rename> renames) {
+  std::vector<std::string> texts;
+  for (const Rename& rename : renames) {
+    texts.push_back(rename.program + " from " + (rename.file.empty() ? "nowhere" : rename.file));
+  }
+  return "renames without effect: " + list_paths(texts);
 }
 
 OnMismatch RestoreRules::on_mismatch(std::string_view path) const {

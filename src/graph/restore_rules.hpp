@@ -5,7 +5,9 @@
 
 #include <ckpt/restore.hpp>
 
+#include <cstddef>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -23,8 +25,12 @@ class RestoreRules {
   /// Whether anything asks for the path of an object in the program.
   bool need_paths() const noexcept { return has_renames() || !mismatches_.empty(); }
 
-  /// Where in the file an object of the program is looked for, when a rename says so: an empty path is nowhere.
-  std::optional<std::string> renamed(std::string_view path) const;
+  /// What a rename says of an object of the program.
+  struct Renamed {
+    std::size_t rename;  // of RestoreOptions::renames, the first that names the object
+    std::string path;    // where in the file it is looked for: nowhere when empty
+  };
+  std::optional<Renamed> renamed(std::string_view path) const;
 
   /// Whether a rename speaks of something below an object.
   bool renames_below(std::string_view path) const;
@@ -39,5 +45,8 @@ class RestoreRules {
   std::vector<Renaming> renames_;
   std::vector<std::pair<PathPattern, OnMismatch>> mismatches_;
 };
+
+/// "renames without effect: a from b, c from d".
+std::string describe_idle(std::span<const Rename> renames);
 
 }  // namespace ckpt::graph

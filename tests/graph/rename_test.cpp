@@ -56,7 +56,16 @@ TEST_CASE("a part that the file does not have", "[graph][restore][rename]") {
   CKPT_REQUIRE_ERROR(error, ErrorCode::not_found, checkpoint.read(dir / "a.ckpt", {.root = "net/l2"}));
   CHECK(error.details().object == "net/l2");
   CHECK(error.details().file == dir / "a.ckpt");
+  CHECK(error.details().advice == "the nearest path is \"net\", and below it there is: head, l1");
   CHECK(kernel.value() == 9);
+  const auto advice = [&](const char* root) {
+    CKPT_REQUIRE_ERROR(other, ErrorCode::not_found, checkpoint.read(dir / "a.ckpt", {.root = root}));
+    return other.details().advice;
+  };
+  CHECK(advice("ent/l1") == "at the root of the file there is: net, step");
+  CHECK(advice("net/l1/bias/x") == "the nearest path is \"net/l1/bias\", and below it there is: nothing");
+  CHECK(advice("/") == "at the root of the file there is: net, step");
+  CHECK(advice("net//l1") == "the nearest path is \"net\", and below it there is: head, l1");
 }
 
 TEST_CASE("objects are found under other names", "[graph][restore][rename]") {
@@ -115,6 +124,35 @@ TEST_CASE("a star stands for a part of a name", "[graph][restore][rename]") {
   Checkpoint checkpoint{root};
   checkpoint.read(dir / "a.ckpt", options).assert_consumed();
   for (int i = 0; i < 3; ++i) CHECK(weights[static_cast<std::size_t>(i)].value() == static_cast<float>(10 + i));
+}
+
+TEST_CASE("renames that do nothing are told", "[graph][restore][rename][plan]") {
+  TempDir dir;
+  write_net(dir / "a.ckpt");
+  Box model;
+  Box encoder;
+  encoder.add("kernel", 0);
+  model.track("encoder", encoder);
+  Checkpoint checkpoint{{"model", model}};
+  const Rename works{"model/encoder", "net/l1"};
+  const Rename nothing_in_program{"model/encodr/**", "net/l1/**"};
+  const Rename nothing_in_file{"model/enc*", "net/l*"};
+  const Rename to_nowhere{"model/encoder/kernel", ""};
+  const auto idle = [&](std::vector<Rename> renames) {
+    return checkpoint.plan(dir / "a.ckpt", {.renames = std::move(renames)}).idle_renames;
+  };
+  CHECK(idle({}).empty());
+  CHECK(idle({works, to_nowhere}).empty());
+  CHECK(idle({nothing_in_program, works}) == std::vector{nothing_in_program});
+  CHECK(idle({nothing_in_file}) == std::vector{nothing_in_file});  // `net/loder`
+  CHECK(idle({works, nothing_in_file}) == std::vector{nothing_in_file});
+
+  const RestoreOptions options{.renames = {nothing_in_program, {"none", ""}}};
+  const std::string told = "renames without effect: model/encodr/** from net/l1/**, none from nowhere";
+  CHECK(checkpoint.plan(dir / "a.ckpt", options).summary() == "0 matched, 0 mismatched, 1 missing, 4 extra, " + told);
+  const auto status = checkpoint.read(dir / "a.ckpt", options);
+  CKPT_REQUIRE_ERROR(error, ErrorCode::mismatch, status.assert_existing_objects_matched());
+  CHECK(error.details().advice == told);
 }
 
 TEST_CASE("two objects may change places, and one may be left alone", "[graph][restore][rename]") {

@@ -210,6 +210,23 @@ TEST_CASE("a save without values that still wait says so", "[graph][status][save
   CHECK(log.warnings.size() == 1);
 }
 
+TEST_CASE("the error of a tied value that two variables ask for names both", "[graph][status]") {
+  TempDir dir;
+  {
+    Variable<float> tied{1};
+    Checkpoint{{"embedding", tied}, {"head", tied}}.write(dir / "a.ckpt", quick());
+  }
+  Variable<float> embedding{0};
+  Variable<float> head{0};
+  Checkpoint checkpoint{{"embedding", embedding}, {"head", head}};
+  const auto status = checkpoint.read(dir / "a.ckpt");
+  CHECK(embedding.value() == 1);
+  CHECK(head.value() == 0);
+  CKPT_REQUIRE_ERROR(error, ErrorCode::mismatch, status.assert_existing_objects_matched());
+  CHECK(error.details().object == "head");
+  CHECK(contains(error.details().advice, "what the file has for head, stored as embedding, went to another variable"));
+}
+
 TEST_CASE("what to do about a counter that is missing, and about a prefix", "[graph][status]") {
   TempDir dir;
   Variable<float> v{1};
