@@ -1,12 +1,17 @@
 // Checksums and compression: bytes in, bytes out, and no trust in a frame.
+#include "codec/summed_copy.hpp"
 #include "codec/xxh3.hpp"
 #include "codec/zstd.hpp"
 
 #include <catch2/catch.hpp>
+#include <support/child.hpp>
 #include <support/errors.hpp>
 #include <support/files.hpp>
+#include <sys/mman.h>
 #include <zstd.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -71,6 +76,41 @@ TEST_CASE("a sum in pieces is the sum") {
       CHECK(stream.digest() == codec::xxh3(std::span{data}.first(size), 99));
     }
   }
+}
+
+TEST_CASE("a copy with its sum, at every alignment") {
+  const Bytes from = random_bytes(200'000, 1);
+  for (const std::size_t size : {0U, 1U, 63U, 32'767U, 32'768U, 32'831U, 32'832U, 49'200U, 199'000U}) {
+    for (const std::size_t to_shift : {0U, 1U, 16U, 63U, 64U, 100U}) {
+      for (const std::size_t from_shift : {0U, 1U, 64U}) {
+        Bytes to(200'000);
+        const auto source = std::span{from}.subspan(from_shift, size);
+        const std::uint64_t sum = codec::copy_with_sum(std::span{to}.subspan(to_shift, size), source, 99);
+        INFO(size << " bytes, " << to_shift << " from " << from_shift);
+        CHECK(sum == codec::xxh3(source, 99));
+        CHECK(std::ranges::equal(std::span{to}.subspan(to_shift, size), source));
+        CHECK(std::ranges::all_of(std::span{to}.first(to_shift), [](std::byte byte) { return byte == std::byte{}; }));
+        CHECK(to[to_shift + size] == std::byte{});
+      }
+    }
+  }
+}
+
+TEST_CASE("the sum is that of the copy, whoever writes to what is copied") {
+  constexpr std::size_t kSize = std::size_t{1} << 20U;
+  void* shared = ::mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  REQUIRE(shared != MAP_FAILED);
+  const std::span from{static_cast<std::byte*>(shared), kSize};
+  {
+    const Process writer{[&] {
+      while (true) {
+        for (std::byte& byte : from) const_cast<volatile std::byte&>(byte) = ~byte;
+      }
+    }};
+    Bytes to(kSize);
+    for (int i = 0; i < 200; ++i) REQUIRE(codec::copy_with_sum(to, from, 0) == codec::xxh3(to));
+  }
+  ::munmap(shared, kSize);
 }
 
 TEST_CASE("what was compressed comes back") {

@@ -115,7 +115,6 @@ bool kill_a_writer(const fs::path& dir, Board& board, Effect effect, std::uint64
     return "";
   });
   REQUIRE(judged.text == "");
-  REQUIRE(judged.exit_status == 0);
   return ended.signal == SIGKILL;
 }
 

@@ -236,6 +236,23 @@ void lose_power_in_a_run(const std::string& name, const fs::path& root, const fs
   std::cout << "  " << recover.distinct() << " of them differ in what is read\n";
 }
 
+// `lost` are directories whose entries nobody has made durable, each in the one before.
+void lose_power_in_a_write(const std::string& name, const fs::path& root, const std::vector<fs::path>& lost) {
+  const QuietLog quiet;
+  DiskModel model{root};
+  for (const fs::path& directory : lost) model.forget_entry(directory);
+  Variable<double> value{1};
+  Checkpoint checkpoint{{"v", value}};
+  const std::string file = (lost.back() / "x.ckpt").native();
+  const auto events = record([&] {
+    checkpoint.write(file);
+    door::mark(kReturned);
+  });
+  cut_everywhere(name, model, events, [&](const DiskModel::State& state, int returned) -> std::string {
+    return returned > 0 && !state.contains(file) ? "it had returned, and the file is lost" : "";
+  });
+}
+
 }  // namespace
 
 TEST_CASE("the power is lost in a save") {
@@ -261,23 +278,20 @@ TEST_CASE("the power is lost in the run of a manager") {
 }
 
 TEST_CASE("the power is lost after a write into directories that a killed process made") {
-  const QuietLog quiet;
   const TempDir dir{memory_dir()};
   fs::create_directories(dir / "a" / "b");
-  DiskModel model{dir.path()};
-  model.forget_entry(dir / "a");
-  model.forget_entry(dir / "a" / "b");
-  Variable<double> value{1};
-  Checkpoint checkpoint{{"v", value}};
-  const std::string file = (dir / "a" / "b" / "x.ckpt").native();
-  const auto events = record([&] {
-    checkpoint.write(file);
-    door::mark(kReturned);
-  });
-  cut_everywhere("a write into such directories", model, events,
-                 [&](const DiskModel::State& state, int returned) -> std::string {
-                   return returned > 0 && !state.contains(file) ? "it had returned, and the file is lost" : "";
-                 });
+  lose_power_in_a_write("a write into such directories", dir.path(), {dir / "a", dir / "a" / "b"});
+}
+
+TEST_CASE("the power is lost after a write into a directory that another process moved, or put in another's place") {
+  const TempDir dir{memory_dir()};
+  fs::create_directory(dir / "a");
+  lose_power_in_a_write("a write", dir.path(), {dir / "a"});
+  fs::create_directory(dir / "b");
+  fs::rename(dir / "a", dir / "b" / "a");
+  lose_power_in_a_write("a write where that directory was moved to", dir.path(), {dir / "b" / "a"});
+  fs::create_directory(dir / "a");
+  lose_power_in_a_write("a write where it was before", dir.path(), {dir / "a"});
 }
 
 TEST_CASE("the power is lost when a checkpoint is pinned and unpinned") {

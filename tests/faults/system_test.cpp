@@ -61,6 +61,27 @@ TEST_CASE("what close says of a file that need not be durable") {
   CHECK(read_file(dir / "a") == to_bytes("new"));
 }
 
+TEST_CASE("what need not be durable and cannot be written, in one call or in pieces") {
+  const TempDir dir;
+  const Bytes data = random_bytes(std::size_t{1} << 20U, 1);
+  const auto save = [&](bool in_pieces) {
+    const door::Guard guard{{{.error = EIO, .kind = Call::pwrite}}};
+    os::ReplacementFile file{dir / "a", {.durable = false, .cores = 2}};
+    if (in_pieces) {
+      file.append_pieces(data, data.size() / 8, [](auto, auto) {});
+    } else {
+      file.append(data);
+    }
+    file.commit(true);
+  };
+  for (const bool in_pieces : {false, true}) {
+    CKPT_REQUIRE_ERROR(error, ErrorCode::io, save(in_pieces));
+    CHECK(error.details().system_error == EIO);
+    CHECK(door::fired(0) == 1);
+    CHECK(names_in(dir.path()).empty());
+  }
+}
+
 TEST_CASE("room that was asked for and is not there is an error at once, and a guess at it is none") {
   const TempDir dir;
   const auto save = [&](int error, std::uint64_t expected_bytes, std::size_t bytes) {

@@ -52,6 +52,25 @@ TEST_CASE("a file that is cut off while it is open is an error where it is read"
   CHECK_FALSE(reader.verify().ok());
 }
 
+TEST_CASE("verify reports a header or footer that changed while the file is open") {
+  constexpr std::uint64_t kEnd = 64;  // bytes of each
+  const TempDir dir;
+  write_sample(dir / "a.ckpt");
+  const Bytes whole = read_file(dir / "a.ckpt");
+  for (const ReadMode mode : {ReadMode::mmap, ReadMode::read}) {
+    const Reader reader = Reader::open(dir / "a.ckpt", {.mode = mode});
+    for (std::uint64_t i = 0; i < 2 * kEnd; ++i) {
+      const std::uint64_t offset = i < kEnd ? i : whole.size() - 2 * kEnd + i;
+      const std::byte flipped = ~whole[offset];
+      overwrite(dir / "a.ckpt", offset, {&flipped, 1});
+      INFO("byte " << offset);
+      CHECK_FALSE(reader.verify().ok());
+      overwrite(dir / "a.ckpt", offset, {&whole[offset], 1});
+    }
+    CHECK(reader.verify().ok());
+  }
+}
+
 TEST_CASE("a file that another takes the place of is read to its end") {
   const TempDir dir;
   write_sample(dir / "a.ckpt");

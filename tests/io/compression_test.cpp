@@ -13,7 +13,6 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <csignal>
 #include <string>
 #include <thread>
 #include <vector>
@@ -317,7 +316,6 @@ TEST_CASE("damage of one chunk is named, whichever thread finds it") {
 TEST_CASE("an error of writing ends all threads that compress, and is reported") {
   const TempDir dir;
   const ChildResult result = run_child([&]() -> std::string {
-    ::signal(SIGXFSZ, SIG_IGN);
     const struct rlimit limit{1'000'000, 1'000'000};
     if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) return skip("cannot set a limit");
     const Bytes piece = normal_floats(1U << 20U, 3);

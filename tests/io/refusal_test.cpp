@@ -1,4 +1,8 @@
 // Checks behind which others stand: what the error says tells which one it was. The sums of the files are right.
+#include "codec/xxh3.hpp"
+#include "format/tensor_record.hpp"
+
+#include <ckpt/limits.hpp>
 #include <ckpt/reader.hpp>
 
 #include <catch2/catch.hpp>
@@ -11,6 +15,7 @@
 #include <algorithm>
 #include <functional>
 #include <string>
+#include <string_view>
 
 using namespace ckpt;
 using namespace ckpt::test;
@@ -281,4 +286,11 @@ TEST_CASE("a crowded table of paths is refused by verify, and all that is in it 
   const VerifyReport report = reader.verify();
   REQUIRE(report.problems.size() == 1);
   CHECK(report.problems.front().details().problem == "bad index: a crowded table of paths");
+}
+
+// Who writes to a mapped file may do so between two looks at it.
+TEST_CASE("of a path that grew after it was checked, no more is copied than there is room for") {
+  const std::string path(kMaxPathBytes + 5'000, 'p');
+  const auto seed = [](std::string_view of) { return format::identity(of, DType::u8, {1}, 1, codec::xxh3); };
+  CHECK(seed(path) == seed(std::string_view{path}.substr(0, kMaxPathBytes)));
 }

@@ -17,6 +17,7 @@ TESTS = {
     "round trip": by_file(IO, "round_trip_test", "compression_test"),
     "atomic": by_file(IO, "atomic_test", "memory_test"),
     "flips": [IO, "--abort", "[flip]"],
+    "forks": [IO, "--abort", "[fork]"],
     "golden": ["tests/golden/golden_test", "--abort"],
     "base": ["tests/base/base_test", "--abort"],
     "codec": ["tests/codec/codec_test", "--abort"],
@@ -29,8 +30,9 @@ TESTS = {
     "managers": [CALLS, "--abort", "*a manager*"],
     "memory": ["tests/faults/fault_allocation_test", "--abort"],
     "memory of managers": ["tests/faults/fault_manager_allocation_test", "--abort"],
+    "binding": ["tests/graph/graph_binding_test", "--abort"],
 }
-MANAGER = ["manager", "state", "fallback", "retention", "session", "history", "garbage", "deletion", "clock", "interval", "watch", "failure", "async"]
+MANAGER = ["manager", "state", "fallback", "retention", "session", "history", "garbage", "deletion", "clock", "interval", "watch", "failure", "async", "crowd"]
 TESTS |= {name: [f"tests/manager/manager_{name}_test", "--abort", "~[kill]"] for name in MANAGER}
 
 # Folder of a mutant -> the tests that see it, those first that are quick and likely to fail. None fails: it survived.
@@ -39,9 +41,9 @@ TESTS_OF = {
     "src/base": ["base", "hostile", "values", "round trip", "manager", "state"],
     "src/codec": ["codec", "hostile", "round trip", "values", "damage", "memory", "flips", "golden"],
     "src/format": READ + ["memory"],
-    "src/io": ["values", *READ, "verifying", "base", "saves", "openings", "memory"],
-    "src/os": ["os", "saves", "openings", "managers", "system", "atomic", "power", "values", "manager", "garbage", "watch", "session", "deletion", "failure", "memory"],
-    "src/graph": ["memory of managers", "async"],
+    "src/io": ["values", *READ, "verifying", "forks", "base", "saves", "openings", "memory"],
+    "src/os": ["os", "saves", "openings", "managers", "system", "atomic", "power", "values", "manager", "garbage", "watch", "session", "deletion", "failure", "crowd", "forks", "memory"],
+    "src/graph": ["binding", "memory of managers", "async"],
     "src/manager": [*MANAGER, "managers", "memory of managers", "power"],
 }
 
@@ -56,6 +58,8 @@ SPARED = {
 }
 
 FILE, DIRECTORY, BLOCKS = "src/os/replacement_file.cpp", "src/os/directory.cpp", "src/os/block_writer.cpp"
+CREATE, PRIVATE, LOG = "src/os/create_directories.cpp", "src/graph/restoration.cpp", "src/base/log.cpp"
+SUMMED, COPY = "src/codec/summed_copy.cpp", "src/io/index_copy.cpp"
 READING, WATCH, SIGNALS = "src/os/file.cpp", "src/os/directory_watch.cpp", "src/os/stop_signals.cpp"
 
 # (name, file, text, what takes its place, tests that come first). A text is in its file exactly once.
@@ -64,7 +68,12 @@ MUTANTS = [
     ("no fsync of the file", FILE, 'if (::fsync(file_.get()) != 0) fail(errno, "cannot sync");', "", ["power"]),
     ("no fsync of the directory", FILE, "if (options_.durable && ::fsync(directory_.fd()) != 0 &&", "if (false &&", ["power"]),
     ("a directory does not sync", DIRECTORY, "if (::fsync(fd()) != 0 && errno != EINVAL)", "if (false)", ["power"]),
-    ("no fsync above a new directory", "src/os/create_directories.cpp", "    parent->sync();\n", "", ["power"]),
+    ("no fsync above a new directory", CREATE, "    parent->sync();\n", "", ["power"]),
+    ("no fsync but that of the next directory above", CREATE, "last = std::exchange(above, parent_of(above))", "last = above", ["power"]),
+    ("no fsync above a directory that was there", CREATE, "if (made > 0 || !durable_directories.has(absolute, id)) {", "if (made > 0) {", ["power"]),
+    ("a new directory of a path that was durable is taken for it", CREATE, "std::ranges::find(known_, Known{std::hash<std::string>{}(absolute), id}) != ", "std::ranges::find(known_, std::hash<std::string>{}(absolute), &Known::path) != ", ["power", "os"]),
+    ("a durable directory counts at any path", CREATE, "std::ranges::find(known_, Known{std::hash<std::string>{}(absolute), id}) != ", "std::ranges::find(known_, id, &Known::id) != ", ["power", "os"]),
+    ("all directories above a new one have to be opened", CREATE, "    made -= std::min<std::size_t>(made, 1);\n", "", ["saves"]),
     ("no fsync after an unpin", "src/manager/pins.cpp", "directory_.sync();", "{}", ["power"]),
     ("no fsync after removals", "src/manager/deletions.cpp", "    directory_.sync();\n", "", ["power"]),
     ("no fsync after a clean-up", "src/manager/garbage.cpp", "  opened.sync();\n", "", ["power"]),
@@ -101,6 +110,27 @@ MUTANTS = [
     ("an interrupted draw is an error", READING, "    if (got < 0 && errno == EINTR) continue;\n", "", ["saves"]),
     ("what cannot be looked for is gone", DIRECTORY, "if (errno == ENOENT) return std::nullopt;", "return std::nullopt;", ["managers"]),
     ("a list that broke off is taken for whole", DIRECTORY, 'if (errno != 0) throw_system_error(errno, "cannot list the directory", path_);\n  return names', "return names", ["managers"]),
+    # The limit of the process on sizes of files: beyond it, the kernel sends a signal.
+    ("data that is not durable goes past the limit", FILE, "    require_room(size_ + data.size());\n    if", "    if", ["atomic"]),
+    ("pieces that are not durable go past the limit", FILE, "  require_room(size_ + data.size());\n  std::atomic", "  std::atomic", ["atomic"]),
+    ("lent data goes past the limit", FILE, "  require_room(end);\n", "", ["atomic"]),
+    ("a block goes past the limit", FILE, "  require_room(size_);\n  const std::uint64_t offset", "  const std::uint64_t offset", ["atomic"]),
+    ("a block in the page cache goes past the limit", FILE, "  require_room(size_);\n  const std::size_t size", "  const std::size_t size", ["atomic"]),
+    ("room is allocated past the limit", FILE, "static_cast<off_t>(std::min(end, limit_))", "static_cast<off_t>(end)", ["atomic"]),
+    # What belongs to the caller, to another process, or to who printed it.
+    ("lent memory is used after the call", FILE, "  writer_->take_back();\n}\n\nvoid ReplacementFile::lend", "}\n\nvoid ReplacementFile::lend", ["os", "values"]),
+    ("lent memory is used after a call that failed", FILE, "    if (writer_) writer_->take_back();\n", "", ["os"]),
+    ("a child of a fork removes its parent's file", FILE, "if (is_inherited()) {", "if (false) {", ["forks"]),
+    ("a file takes the number of a standard stream", READING, "if (fd < 0 || fd > STDERR_FILENO) return Descriptor{fd};", "return Descriptor{fd};", ["atomic"]),
+    ("the number of a standard stream stays taken", READING, "  ::close(fd);\n  errno = error;", "  errno = error;", ["atomic"]),
+    ("a temporary that got no other number stays", FILE, "      if (created >= 0) ::unlinkat(directory_.fd(), temporary_.c_str(), 0);\n", "", ["saves"]),
+    ("a lock file that is a link is followed", DIRECTORY, "O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC;\n  descriptor_", "O_RDWR | O_CREAT | O_CLOEXEC;\n  descriptor_", ["os"]),
+    ("a temporary that cannot be removed stops a manager", DIRECTORY, 'base::log(LogLevel::warning, std::string{"a temporary file of a save that was killed stays: "} + error.what());', "throw;", ["crowd"]),
+    ("private memory begins within other private memory", PRIVATE, "  if (next != claimed_.begin() && std::prev(next)->second > offset) return false;\n", "", ["binding"]),
+    ("private memory has other private memory in it", PRIVATE, "  if (next != claimed_.end() && next->first < end) return false;\n", "", ["binding"]),
+    ("private memory is given away again", PRIVATE, "  claimed_.emplace_hint(next, offset, end);\n", "", ["binding"]),
+    ("the log callback goes while it runs", LOG, "const auto callback = sink().callback;", "const auto& callback = sink().callback;", ["base"]),
+    ("the log callback goes when main ends", LOG, "static Sink& instance = *new Sink;", "static Sink instance;", ["base"]),
     # What is left behind.
     ("the temporary stays after an error", FILE, "  block_ = nullptr;\n  ::unlinkat(directory_.fd(), temporary_.c_str(), 0);\n", "  block_ = nullptr;\n", ["saves"]),
     ("the temporary stays without a commit", FILE, "  if (!temporary_.empty()) ::unlinkat(directory_.fd(), temporary_.c_str(), 0);\n", "", ["os"]),
@@ -151,6 +181,11 @@ MUTANTS = [
     ("a clean-up trusts damaged files", "src/manager/garbage.cpp", "if (verdict.keep && !manager::verify_file(file, progress)) return;", "if (verdict.keep) return;", ["garbage"]),
     ("a clean-up removes before it writes the list", "src/manager/garbage.cpp", "if (judged.lets_go()) write_list(opened, judged);", "", ["garbage", "power"]),
     ("a sweep does not write the state", "src/manager/save.cpp", "  write_state(state, durable);\n\n", "\n", ["manager"]),
+    ("what is adopted is the newest", "src/manager/load.cpp", "    while (next != others.end() && next->time < entry.time) all.push_back(std::move(*next++));\n", "", ["crowd", "manager"]),
+    ("what is adopted is listed twice", "src/manager/load.cpp", "    if (listed.contains(entry.file)) continue;\n", "", ["manager", "crowd"]),
+    ("an old file that is adopted may go", "src/manager/load.cpp", "entry.time > *state.last_preserved ? Standing::active : Standing::held", "Standing::active", ["manager", "retention"]),
+    ("what was removed stays in the list", "src/manager/save.cpp", "  std::erase_if(entries_, [&](const Entry& entry) { return gone.contains(entry.file); });\n", "", ["manager"]),
+    ("what could not be removed is given up", "src/manager/save.cpp", "  for (const std::string& file : outcome.left) leaving_.erase(file);\n", "", ["manager", "deletion"]),
     ("a restore takes damaged files", "src/manager/inventory.cpp", "    if (report.ok()) return std::nullopt;\n", "    return std::nullopt;\n", ["fallback"]),
     # Without memory.
     ("removals need a thread", "src/manager/deletions.cpp", "  } catch (const std::exception&) {  // no thread, or no memory for one\n    run();\n", "  } catch (const std::exception&) {\n    throw;\n", ["memory of managers"]),
@@ -211,6 +246,15 @@ MUTANTS = [
     ("pages of the index are not verified", "src/io/verifier.cpp", "        index_.check_page(page);\n", "", ["damage"]),
     ("what is wrong with the structure is not told", "src/io/verifier.cpp", "for (const Error& error : structure.problems) add(error);", "", ["hostile"]),
     ("gaps are not verified", "src/io/verifier.cpp", "for (const auto& gap : structure.gaps) ", "for (const auto& gap : decltype(structure.gaps){}) ", ["damage"]),
+    ("tensors without a name are not counted", "src/io/verifier.cpp", " + structure.nameless", "", ["hostile"]),
+    ("a file that was made longer or shorter is verified", COPY, "  if (found == expected) return;\n", "  return;\n", ["values"]),
+    ("the end of a file is not verified", COPY, "  format::decode_footer(last, footer.file_size, header, codec::xxh3);\n", "", ["hostile", "values"]),
+    ("the data to prefault is looked up in the mapping", "src/io/prefault.cpp", "const IndexCopy copy{*file, footer};", "const IndexCopy copy{source, footer};", ["values"]),
+    ("a footer is looked for in the mapping", "src/io/reader.cpp", "source_.unmapped()->bytes(size - searched", "source_.bytes(size - searched", ["values"]),
+    ("a path that grew is copied whole", "src/format/tensor_record.cpp", "std::min(path.size(), kMaxPathBytes)", "path.size()", ["refusals"]),
+    ("the sum is of what was read a second time", SUMMED, "    sum.update(kept);\n", "    sum.update({from.data() + done, kStreamBlock});\n", ["codec"]),
+    ("the head of a copy is not in its sum", SUMMED, "  sum.update(to.first(head));\n", "", ["codec", "values"]),
+    ("the rest of a copy is not in its sum", SUMMED, "  sum.update(to.subspan(done));\n  return", "  return", ["codec", "values"]),
     ("data is not verified", "src/io/verifier.cpp", "    check_data(structure.tensors);\n", "", ["damage"]),
     ("a bool of another value", "src/io/tensor.cpp", "wanted != DType::boolean || ", "true || ", ["round trip"]),
     ("an element that is no bool is written", "src/io/value_check.cpp", "if (bad != data.end())", "if (false)", ["values"]),

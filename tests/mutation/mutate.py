@@ -120,16 +120,16 @@ class Tree:
         try:
             ended = run(command, cwd=self.place, timeout=LIMIT, env={**os.environ, "CKPT_TEST_KILLS": "30"})
         except subprocess.TimeoutExpired:
-            return "without end"
+            return "does not end"
         return None if ended.returncode == 0 else "fails"
 
     def judge(self, mutant, tests):
-        """The test that killed the mutant, or None."""
+        """The test that killed the mutant and how it failed, or None twice."""
         target = self.place / mutant.file
         original = target.read_bytes()
         target.write_text(mutant.text, encoding="utf-8")
         try:
-            return next((test for test in tests if self.fails(test)), None)
+            return next(((test, why) for test in tests if (why := self.fails(test))), (None, None))
         finally:
             target.write_bytes(original)
 
@@ -182,8 +182,8 @@ class Run:
     def judge(self, tree, mutant):
         started, killer = time.monotonic(), None
         try:
-            killer = tree.judge(mutant, self.killers.order(mutant))
-            outcome, verdict = ("killed", f"killed by {killer}") if killer else ("survived", "SURVIVED")
+            killer, why = tree.judge(mutant, self.killers.order(mutant))
+            outcome, verdict = ("killed", f"killed by {killer}, which {why}") if killer else ("survived", "SURVIVED")
         except RuntimeError as error:
             outcome, verdict = "failed", str(error)
         with self.lock:

@@ -6,16 +6,21 @@
 
 #include <catch2/catch.hpp>
 #include <fcntl.h>
+#include <support/child.hpp>
 #include <support/errors.hpp>
 #include <support/files.hpp>
 #include <support/temp_dir.hpp>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
+#include <functional>
 #include <random>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -116,6 +121,62 @@ TEST_CASE("each piece is worked on once, wherever it lies") {
   append_in_pieces(dir, {4096, 30 * kBlock + 5, kBlock}, {.cores = 1});
   append_in_pieces(dir, {4096, 30 * kBlock + 5, kBlock}, {.expected_bytes = kBlock, .cores = 100});
   append_in_pieces(dir, {100, 3 * kBlock + 5, kBlock / 2}, {.durable = false, .cores = 3});
+}
+
+TEST_CASE("who lent memory has it back when the call is over, also by an error") {
+  const TempDir dir;
+  constexpr std::size_t kBlock = BlockWriter::kBlockBytes;
+  for (const bool fails : {false, true}) {
+    // What is left over is worked on by the caller, after the others began.
+    const Bytes data = random_bytes(8 * kBlock + (fails ? 1 : 0), 1);
+    std::atomic<bool> is_over = false;
+    std::atomic<int> late = 0;
+    const BlockWriter::Work work = [&](std::size_t, std::span<const std::byte> piece) {
+      if (piece.size() < kBlock) throw std::runtime_error{"the last piece"};
+      std::this_thread::sleep_for(std::chrono::milliseconds{10});
+      if (is_over) ++late;
+    };
+    {
+      ReplacementFile file{dir / "a", {.cores = 2}};
+      if (fails) CHECK_THROWS_AS(file.append_pieces(data, kBlock, work), std::runtime_error);
+      if (!fails) file.append_pieces(data, kBlock, work);
+      is_over = true;
+    }
+    CHECK(late == 0);
+  }
+}
+
+TEST_CASE("the limit of the process on sizes of files is met without a signal") {
+  const TempDir dir;
+  constexpr std::uint64_t kLimit = 5'000'000;
+  constexpr std::size_t kPiece = std::size_t{64} << 10U;
+  const Bytes data = random_bytes(16 * kPiece, 1);
+  using Append = std::function<void(ReplacementFile&)>;
+  const std::vector<std::pair<std::string, Append>> ways{
+      {"little", [&](ReplacementFile& file) { file.append(std::span{data}.first(1000)); }},
+      {"much", [&](ReplacementFile& file) { file.append(data); }},
+      {"zeros", [](ReplacementFile& file) { file.append_zeros(100'000); }},
+      {"pieces", [&](ReplacementFile& file) { file.append_pieces(data, kPiece, [](auto, auto) {}); }},
+      {"all in one", [](ReplacementFile& file) { file.append(random_bytes(2 * kLimit, 1)); }}};
+  for (const auto& [name, append] : ways) {
+    for (const bool durable : {true, false}) {
+      for (const std::uint64_t expected : {std::uint64_t{0}, 2 * kLimit}) {
+        const ChildResult result = run_child([&, &append = append]() -> std::string {
+          const struct rlimit limit{kLimit, kLimit};
+          if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) return skip("cannot set a limit");
+          ReplacementFile file{dir / "a", {.durable = durable, .expected_bytes = expected, .cores = 2}};
+          const auto error = error_of([&] {
+            while (file.size() < 2 * kLimit) append(file);
+          });
+          return error && error->details().system_error == EFBIG ? "" : "no error of the limit";
+        });
+        if (skipped(result)) return;
+        INFO(name << ", durable " << durable << ", expected " << expected);
+        CHECK(result.text == "");
+        CHECK(names_in(dir.path()).empty());
+      }
+    }
+  }
 }
 
 TEST_CASE("without commit nothing stays") {

@@ -30,7 +30,7 @@ inline constexpr std::string_view kSkipped = "SKIPPED: ";
 struct ChildResult {
   int exit_status = -1;  ///< or -1
   int signal = 0;        ///< that ended it, or 0
-  std::string text;      ///< what its function returned: empty when all was well
+  std::string text;      ///< what its function returned: empty when all was well; or how it ended without returning
 };
 
 inline ChildResult wait_for(pid_t child) {
@@ -75,7 +75,7 @@ class Process {
 };
 
 /// Runs `body` in a forked process. It returns a text that says what is wrong, empty when nothing is; assertions of
-/// the test belong into the parent.
+/// the test belong into the parent. A crash is something wrong, too; SIGKILL is what tests end a process with.
 template <typename Body>
 ChildResult run_child(Body&& body) {
   int ends[2];
@@ -108,6 +108,8 @@ ChildResult run_child(Body&& body) {
   ::close(ends[0]);
   ChildResult result = wait_for(child);
   result.text = std::move(text);
+  if (result.exit_status > 0) result.text += "ended with status " + std::to_string(result.exit_status);
+  if (result.signal != 0 && result.signal != SIGKILL) result.text += "ended by signal " + std::to_string(result.signal);
   return result;
 }
 
