@@ -29,6 +29,7 @@ IndexCopy::IndexCopy(const Source& file, const format::Footer& footer) {
       format::decode_header(file.bytes(0, format::kHeaderBytes, scratch).first<format::kHeaderBytes>(), codec::xxh3);
   const std::uint64_t end = footer.file_size - format::kFooterBytes;  // No wrap: the footer lies within the file
   const auto last = file.bytes(end, format::kFooterBytes, scratch).first<format::kFooterBytes>();
+  if (!format::is_footer(last)) format::refuse_end(last, footer.file_size, header, codec::xxh3);
   format::decode_footer(last, footer.file_size, header, codec::xxh3);
   const auto size = static_cast<std::size_t>(footer.index_size);
   const std::uint64_t all = end - footer.index_offset;  // No wrap: the index ends before the footer
