@@ -107,6 +107,30 @@ class Next : public Operation {
   Program program_;
 };
 
+// A save in the background that takes the next number, but not when it does not begin.
+class Numbered : public Operation {
+ public:
+  explicit Numbered(const fs::path& dir) : dir_{dir} { checkpoint_.save_counter(); }
+  void run() override {
+    AsyncSaver saver{checkpoint_};
+    const PendingSave save = saver.save(dir_ / "c");
+    ++begun_;
+    save.durable();
+  }
+  std::string judge(const Struck& struck) override {
+    if (checkpoint_.save_counter().value() != begun_) return "the counter does not say how many saves began";
+    if (struck.ok() && !fs::exists(dir_ / "c-1.ckpt")) return "it returned and there is no file";
+    run();
+    return fs::exists(dir_ / ("c-" + std::to_string(begun_) + ".ckpt")) ? "" : "the next try has another number";
+  }
+
+ private:
+  fs::path dir_;
+  std::int64_t begun_ = 0;
+  Variable<double> value_{1};
+  Checkpoint checkpoint_{{"v", value_}};
+};
+
 // Cleans up after a run that keeps two checkpoints and was killed: a third, a temporary, and a pin of none are left.
 class Clean : public Operation {
  public:
@@ -158,6 +182,8 @@ TEST_CASE("the Nth allocation of a save in the background fails") {
     strike_allocations("save in the background, mode " + std::to_string(static_cast<int>(mode)),
                        [=](const fs::path& dir) { return std::make_unique<Async>(dir, mode); });
   }
+  strike_allocations("next number in the background",
+                     [](const fs::path& dir) { return std::make_unique<Numbered>(dir); });
   strike_allocations("manager, next save in the background",
                      [](const fs::path& dir) { return std::make_unique<Next>(dir, true); });
   strike_allocations("manager in the background",
