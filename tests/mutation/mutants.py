@@ -42,7 +42,7 @@ TESTS_OF = {
     "src/codec": ["codec", "hostile", "round trip", "values", "damage", "memory", "flips", "golden"],
     "src/format": READ + ["memory"],
     "src/io": ["values", *READ, "verifying", "forks", "base", "saves", "openings", "memory"],
-    "src/os": ["os", "saves", "openings", "managers", "system", "atomic", "power", "values", "manager", "garbage", "watch", "session", "deletion", "failure", "crowd", "forks", "memory"],
+    "src/os": ["os", "system", "atomic", "saves", "openings", "managers", "power", "values", "manager", "garbage", "watch", "session", "deletion", "failure", "crowd", "forks", "memory"],
     "src/graph": ["binding", "memory of managers", "async"],
     "src/manager": [*MANAGER, "managers", "memory of managers", "power"],
 }

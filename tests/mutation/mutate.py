@@ -33,7 +33,7 @@ COPIED += ["meson.build", "meson_options.txt"]
 OPTIONS = ["-Dtool=disabled", "-Dexamples=disabled", "-Dbench=disabled", "-Ddebug=false", "-Doptimization=1", "-Dcpp_args=-D_GLIBCXX_ASSERTIONS"]
 
 # Seconds: for tests that hang.
-LIMIT = 120
+LIMIT = 300
 
 
 class Mutant:
