@@ -135,18 +135,23 @@ class Tree:
 
 
 class Killers:
-    """What killed which mutant, in a file: tried first the next time."""
+    """What killed which mutant, in a file: tried first the next time, also when the mutant is in another line by then."""
 
     def __init__(self, path):
         self.path = path
-        self.tests = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        self.tests = {self.key(name): test for name, test in known.items() if test}
+
+    @staticmethod
+    def key(name):
+        return re.sub(r":\d+: ", ": ", name)
 
     def add(self, mutant, test):
-        self.tests[mutant.name] = test
+        self.tests[self.key(mutant.name)] = test
         self.path.write_text(json.dumps(self.tests, indent=1), encoding="utf-8")
 
     def order(self, mutant):
-        known = [test for test in mutant.tests if test == self.tests.get(mutant.name)]
+        known = [test for test in mutant.tests if test == self.tests.get(self.key(mutant.name))]
         return list(dict.fromkeys([*known, *mutant.tests]))
 
 
