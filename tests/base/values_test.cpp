@@ -148,6 +148,7 @@ TEST_CASE("strings with bad offsets are refused") {
   CHECK(code(0, 1, good.size()) == ErrorCode::corrupt);
   CHECK(code(8, 5, good.size()) == ErrorCode::corrupt);
   CHECK(code(8, ~std::uint64_t{0}, good.size()) == ErrorCode::corrupt);
+  CHECK(code(16, 0, good.size()) == ErrorCode::corrupt);
   CHECK(code(16, 3, good.size()) == ErrorCode::corrupt);
   CHECK(code(16, 5, good.size()) == ErrorCode::corrupt);
   CHECK(code(16, ~std::uint64_t{0}, good.size()) == ErrorCode::corrupt);

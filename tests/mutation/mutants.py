@@ -183,7 +183,6 @@ MUTANTS = [
     ("a sweep does not write the state", "src/manager/save.cpp", "  write_state(state, durable);\n\n", "\n", ["manager"]),
     ("what is adopted is the newest", "src/manager/load.cpp", "    while (next != others.end() && next->time < entry.time) all.push_back(std::move(*next++));\n", "", ["crowd", "manager"]),
     ("what is adopted is listed twice", "src/manager/load.cpp", "    if (listed.contains(entry.file)) continue;\n", "", ["manager", "crowd"]),
-    ("an old file that is adopted may go", "src/manager/load.cpp", "entry.time > *state.last_preserved ? Standing::active : Standing::held", "Standing::active", ["manager", "retention"]),
     ("what was removed stays in the list", "src/manager/save.cpp", "  std::erase_if(entries_, [&](const Entry& entry) { return gone.contains(entry.file); });\n", "", ["manager"]),
     ("what could not be removed is given up", "src/manager/save.cpp", "  for (const std::string& file : outcome.left) leaving_.erase(file);\n", "", ["manager", "deletion"]),
     ("a restore takes damaged files", "src/manager/inventory.cpp", "    if (report.ok()) return std::nullopt;\n", "    return std::nullopt;\n", ["fallback"]),
