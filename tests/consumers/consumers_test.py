@@ -88,7 +88,7 @@ GUIDE_SAYS = """\
 step 1000
 best at step 550
 the same random numbers
-2 matched, 0 mismatched, 2 missing, 0 extra
+2 matched, 0 mismatched, 2 missing, 0 extra, renames without effect: blocks/*/attention from h/*/attn
 new: head/bias
 new: head/kernel
 "runs/kept/ckpt-1.ckpt" stays: among the newest 3 (max_to_keep)

@@ -310,7 +310,9 @@ TEST_CASE("killed at any moment, it leaves a directory that the next manager rea
   int partly = 0;
   TempDir dir;
   make_run(dir / "full", kCount, 2);
-  for (int round = 0; round < kRounds; ++round) {
+  // On a busy machine the child may be done before this process gets to kill it.
+  int round = 0;
+  for (; round < kRounds || (partly == 0 && round < 20 * kRounds); ++round) {
     const std::filesystem::path run_dir = dir / "run";
     std::filesystem::remove_all(run_dir);
     std::filesystem::create_directory(run_dir);
@@ -350,5 +352,5 @@ TEST_CASE("killed at any moment, it leaves a directory that the next manager rea
     CHECK(names_in(run_dir) == Paths{".ckpt.lock", "ckpt-399.ckpt", "ckpt-400.ckpt", "ckpt.state"});
   }
   CHECK(partly > 0);
-  std::cout << "killed half way in " << partly << " of " << kRounds << " rounds\n";
+  std::cout << "killed half way in " << partly << " of " << round << " rounds\n";
 }
