@@ -30,6 +30,8 @@ TESTS = {
     "managers": [CALLS, "--abort", "*a manager*"],
     "memory": ["tests/faults/fault_allocation_test", "--abort"],
     "memory of managers": ["tests/faults/fault_manager_allocation_test", "--abort"],
+    "direct reads": ["tests/faults/fault_direct_read_test", "--abort"],
+    "saving again": ["tests/graph/graph_async_again_test", "--abort"],
     "binding": ["tests/graph/graph_binding_test", "--abort"],
 }
 MANAGER = ["manager", "state", "fallback", "retention", "session", "history", "garbage", "deletion", "clock", "interval", "watch", "failure", "async", "crowd"]
@@ -53,11 +55,12 @@ CHECKED = ["src/os", "src/format", "src/io", "src/codec", "src/manager", "src/ba
 # (file, condition) -> why no test can tell, or need not.
 SPARED = {
     ("src/codec/zstd.cpp", "ZSTD_isError(result) != 0"): "no zstd that knows a parameter refuses these values",
-    ("src/io/value_check.cpp", "character_.size() == kMostCharacterBytes"): "such text is refused at the end of its element; this is sooner",
+    ("src/io/value_check.cpp", "character_.size() == base::kMostCharacterBytes"): "such text is refused at the end of its element; this is sooner",
     ("src/format/index_columns.cpp", "at < sizeof(soffset_t)"): "of the places below, only that of an absent field is aligned",
 }
 
 FILE, DIRECTORY, BLOCKS = "src/os/replacement_file.cpp", "src/os/directory.cpp", "src/os/block_writer.cpp"
+DIRECT, COLLECTOR = "src/os/direct_file.cpp", "src/graph/collector.cpp"
 CREATE, PRIVATE, LOG = "src/os/create_directories.cpp", "src/graph/restoration.cpp", "src/base/log.cpp"
 SUMMED, COPY = "src/codec/summed_copy.cpp", "src/io/index_copy.cpp"
 READING, WATCH, SIGNALS = "src/os/file.cpp", "src/os/directory_watch.cpp", "src/os/stop_signals.cpp"
@@ -101,7 +104,12 @@ MUTANTS = [
     ("a failed write is let pass", BLOCKS, "      return errno;\n", "      return 0;\n", ["saves"]),
     ("a write of nothing is tried for ever", BLOCKS, "    if (moved == 0) return EIO;", "", ["saves"]),
     ("verify in the mapping", "src/io/verifier.cpp", "const Source& reads = *unmapped;", "const Source& reads = source;", ["values", "refusals"]),
-    ("a failed prefault is let pass", "src/io/source.cpp", "  file_->read_at(offset, std::span{scratch}.first(size));\n}\n\nvoid Source::prefetch", "}\n\nvoid Source::prefetch", ["values", "refusals"]),
+    ("a failed prefault is let pass", "src/io/source.cpp", "  file_->read_at(offset, std::span{scratch}.first(size));\n}\n\nvoid Source::load", "}\n\nvoid Source::load", ["values", "refusals"]),
+    ("a direct read gives more than came", DIRECT, "std::min(static_cast<std::size_t>(got) - before, wanted)", "wanted", ["direct reads"]),
+    ("a direct read begins with what lies before", DIRECT, "{buffer + before, ", "{buffer, ", ["direct reads"]),
+    ("a direct read goes on with what is before", "src/io/source.cpp", "offset < buffer.offset || ", "", ["direct reads"]),
+    ("a direct read is copied once more", "src/io/source.cpp", "    offset += piece.size();  // No wrap: the range lies within the file\n", "", ["direct reads"]),
+    ("what is in memory is read from the device", DIRECT, "  if (pages_.is_cached(static_cast<std::size_t>(offset))) return {};\n", "", ["direct reads"]),
     ("an interrupted read is an error", READING, '      if (errno == EINTR) continue;\n      throw_system_error(errno, "cannot read"', '      throw_system_error(errno, "cannot read"', ["openings"]),
     ("a failed read is let pass", READING, '      throw_system_error(errno, "cannot read", path_, offset);\n', "      return;\n", ["openings"]),
     ("a short read is taken for whole", READING, "    destination = destination.subspan(static_cast<std::size_t>(got));\n    offset", "    destination = {};\n    offset", ["openings"]),
@@ -189,6 +197,12 @@ MUTANTS = [
     # Without memory.
     ("removals need a thread", "src/manager/deletions.cpp", "  } catch (const std::exception&) {  // no thread, or no memory for one\n    run();\n", "  } catch (const std::exception&) {\n    throw;\n", ["memory of managers"]),
     ("a file that is in its place is not listed", "src/manager/save.cpp", "  if (file && file != save.before) enlist(save);\n", "", ["memory of managers", "failure"]),
+    ("a saver takes what has changed for the same", COLLECTOR, "return layout_ != nullptr && changes() == changes_;", "return layout_ != nullptr;", ["saving again"]),
+    ("a saver that failed takes what it had for the same", COLLECTOR, "    layout_ = nullptr;\n", "", ["saving again"]),
+    ("an object that is gone is no change", "src/graph/trackable.cpp", "  node_->object = nullptr;\n  graph::note_change();\n", "  node_->object = nullptr;\n", ["saving again"]),
+    ("a new child is no change", "src/graph/objects.cpp", "    before_ = std::exchange(position_->second, std::move(edge));\n    note_change();\n", "    before_ = std::exchange(position_->second, std::move(edge));\n", ["saving again"]),
+    ("a new slot is no change", "src/graph/objects.cpp", "Slot{variable, value});\n  note_change();\n", "Slot{variable, value});\n", ["saving again"]),
+    ("who was asked is asked again", COLLECTOR, "    for (std::size_t done = 0; done <= i; ++done) {", "    for (std::size_t done = 0; done < i; ++done) {", ["saving again"]),
     ("no room is made for an error", "src/graph/background_saver.cpp", "  failed_.reserve(failed_.size() + jobs_.size() + 1);\n", "", ["memory of managers"]),
     ("a save that does not begin counts", "src/graph/background_saver.cpp", "    variable = before;\n", "", ["memory of managers", "async"]),
     # Checks of src/format and src/io that are no `if` with a refusal.
@@ -238,7 +252,7 @@ MUTANTS = [
     ("a short file is let pass", "src/io/source.cpp", "if (size_ < format::kHeaderBytes + format::kFooterBytes)", "if (false)", ["damage"]),
     ("a sum of a chunk is let pass", "src/io/tensor_reader.cpp", "  if (actual == expected) return;\n", "  return;\n", ["damage"]),
     ("a bad frame is let pass", "src/io/tensor_reader.cpp", "  if (problem == nullptr) return;\n", "  return;\n", ["hostile"]),
-    ("sums are not checked when a stored chunk is read", "src/io/tensor_reader.cpp", "if (!verify) return source_.copy(at.offset, target);", "return source_.copy(at.offset, target);", ["damage"]),
+    ("sums are not checked when a stored chunk is read", "src/io/tensor_reader.cpp", "if (!verify) return source_.copy(at.offset, target, scratch.direct);", "return source_.copy(at.offset, target, scratch.direct);", ["damage"]),
     ("sums are not checked when a compressed chunk is read", "src/io/tensor_reader.cpp", "if (verify) check_sum(chunk, at, codec::xxh3(stored, seed(chunk)));", "", ["damage", "round trip"]),
     ("padding that is not zero", "src/io/verifier.cpp", "if (wrong == bytes.end()) return;", "return;", ["damage"]),
     ("a blob is verified many times", "src/io/verifier.cpp", "  if (record.blob_size > unclaimed_) return;\n", "", ["hostile"]),
