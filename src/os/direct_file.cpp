@@ -3,6 +3,7 @@
 #include <ckpt/error.hpp>
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,7 +11,19 @@
 
 namespace ckpt::os {
 
+namespace {
+
+// To ask what is in memory takes as much of the address space as the file has bytes. Where that is limited, it is for
+// the values.
+bool has_address_space() noexcept {
+  struct rlimit limit{};
+  return ::getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur == RLIM_INFINITY;
+}
+
+}  // namespace
+
 std::unique_ptr<const DirectFile> DirectFile::open(const File& file) {
+  if (!has_address_space()) return nullptr;
   // The path may lead to another file by now, this name does not.
   const std::string name = "/proc/self/fd/" + std::to_string(file.fd());
   Descriptor descriptor = apart_from_streams(::open(name.c_str(), O_RDONLY | O_CLOEXEC | O_DIRECT));

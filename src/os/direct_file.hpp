@@ -23,7 +23,7 @@ class DirectFile {
   /// Room for that many bytes from any offset.
   static constexpr std::size_t kBufferBytes = kMostBytes + kAlignment;
 
-  /// Null where the file system has no such reads.
+  /// Null where the file system has no such reads, or the process a limit on its address space.
   static std::unique_ptr<const DirectFile> open(const File& file);
 
   /// Reads up to `size` bytes, and no more than kMostBytes, from `offset`, which lies within the file, into `buffer`,

@@ -161,12 +161,12 @@ TEST_CASE("the limit of the process on sizes of files is met without a signal") 
   for (const auto& [name, append] : ways) {
     for (const bool durable : {true, false}) {
       for (const std::uint64_t expected : {std::uint64_t{0}, 2 * kLimit}) {
-        const ChildResult result = run_child([&, &append = append]() -> std::string {
+        const ChildResult result = run_child([&, &add = append]() -> std::string {
           const struct rlimit limit{kLimit, kLimit};
           if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) return skip("cannot set a limit");
           ReplacementFile file{dir / "a", {.durable = durable, .expected_bytes = expected, .cores = 2}};
           const auto error = error_of([&] {
-            while (file.size() < 2 * kLimit) append(file);
+            while (file.size() < 2 * kLimit) add(file);
           });
           return error && error->details().system_error == EFBIG ? "" : "no error of the limit";
         });
