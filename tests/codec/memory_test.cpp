@@ -5,6 +5,7 @@
 #include <malloc.h>
 #include <support/child.hpp>
 #include <support/files.hpp>
+#include <support/sanitizer.hpp>
 #include <sys/resource.h>
 
 #include <cstdlib>
@@ -20,15 +21,7 @@ using namespace ckpt::test;
 namespace {
 
 // Whether the process may be kept from memory. A sanitizer has mapped its own before.
-bool may_limit_memory() {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  return false;
-#elif defined(__has_feature)
-  return !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer);
-#else
-  return true;
-#endif
-}
+bool may_limit_memory() { return !under_sanitizer(); }
 
 // From here on malloc gives nothing of `least` bytes or more, and a little that is less.
 void take_all_memory(std::size_t least) {

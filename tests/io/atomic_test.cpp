@@ -8,6 +8,7 @@
 #include <support/errors.hpp>
 #include <support/files.hpp>
 #include <support/sample.hpp>
+#include <support/sanitizer.hpp>
 #include <support/temp_dir.hpp>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -138,6 +139,7 @@ TEST_CASE("too many open files") {
   save(path, 4096, 1);
   const Bytes old = read_file(path);
   const ChildResult result = run_child([&]() -> std::string {
+    if (under_sanitizer()) return skip("a sanitizer needs descriptors of its own");
     const struct rlimit limit{3, 3};
     if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) return skip("cannot set a limit");
     const auto error = error_of([&] { save(path, 10'000, 2); });
@@ -334,6 +336,7 @@ TEST_CASE("what a process prints without standard streams does not go into the f
 TEST_CASE("where no number is left but those of the standard streams, nothing is written") {
   const TempDir dir;
   const ChildResult result = run_child([&]() -> std::string {
+    if (under_sanitizer()) return skip("a sanitizer needs descriptors of its own");
     for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::close(stream);
     const int low = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
     const int last = ::fcntl(low, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);  // will be the directory's

@@ -1,5 +1,6 @@
 // What a reader costs in memory: processes share the pages of a file, and opening takes little of its own.
 #include "support/child.hpp"
+#include "support/sanitizer.hpp"
 #include "support/shared.hpp"
 #include "support/temp_dir.hpp"
 
@@ -46,19 +47,7 @@ std::uint64_t kib_of(const std::string& row, const std::string& name) {
 
 // Memory that this process shares with no other. Sanitizers need some for each byte that is touched, so with them it
 // says nothing.
-std::uint64_t own_kib() {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  return 0;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-  return 0;
-#else
-  return kib_of("Private_Dirty:", "");
-#endif
-#else
-  return kib_of("Private_Dirty:", "");
-#endif
-}
+std::uint64_t own_kib() { return test::under_sanitizer() ? 0 : kib_of("Private_Dirty:", ""); }
 
 void read_all(const Reader& reader) {
   unsigned sum = 0;
