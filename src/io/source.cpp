@@ -170,7 +170,8 @@ void Source::prefault(std::uint64_t offset, std::size_t size, std::vector<std::b
 }
 
 void Source::load(std::uint64_t offset, std::uint64_t size) const noexcept {
-  if (!mapping_ || mapping_->is_cached(static_cast<std::size_t>(offset))) return;
+  if (!mapping_) return;
+  // Also what may be there: who may not write the file is not told.
   static_cast<void>(mapping_->populate(static_cast<std::size_t>(offset), static_cast<std::size_t>(size)));
 }
 

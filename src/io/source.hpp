@@ -74,8 +74,8 @@ class Source {
   /// The same file, to be read explicitly.
   std::unique_ptr<const Source> unmapped() const;
 
-  /// Has a mapped range, which lies within the file, in memory when it returns, unless its first page is there already.
-  /// A hint: what cannot be read is a signal where it is touched.
+  /// Has a mapped range, which lies within the file, in memory when it returns. A hint: what cannot be read is a signal
+  /// where it is touched.
   void load(std::uint64_t offset, std::uint64_t size) const noexcept;
 
   /// Null unless is_mapped().

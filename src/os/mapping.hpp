@@ -30,9 +30,9 @@ class Mapping {
   /// tell: it does only to those who may write the file.
   bool is_cached(std::size_t offset) const noexcept;
 
-  /// Has the range, which lies within the mapping, in memory when it returns, in huge pages where the file system has
-  /// them. 0, or the errno: EFAULT when a part of it cannot be read, where touching it would be SIGBUS; EINVAL when the
-  /// kernel is older than 5.14.
+  /// Has the range, which lies within the mapping, in memory when it returns, and much of it in huge pages
+  /// where the file system has them. 0, or the errno: EFAULT when a part of it cannot be read, where touching it would
+  /// be SIGBUS; EINVAL when the kernel is older than 5.14.
   int populate(std::size_t offset, std::size_t size) const noexcept;
 
   std::span<const std::byte> bytes() const noexcept { return {data_, size_}; }

@@ -27,7 +27,7 @@ namespace {
 //   fallocate, getrlimit      only a full disk is taken seriously (and struck.error says so)
 //   fstatfs                   taken for a local disk
 //   sched_setscheduler        a hint, too
-//   sync_file_range, madvise, mincore   hints, and a question whether one is worth giving
+//   sync_file_range, madvise  hints
 //   mmap                      of a file whose time a manager wants to know
 //   pwrite                    EINVAL: refused for direct I/O alone
 //   fsync                     EINVAL: the file system has nothing to make durable in a directory; after removals, a
@@ -217,10 +217,10 @@ TEST_CASE("the Nth call of a save fails") {
 TEST_CASE("the Nth call of opening, verifying and binding fails") {
   // What cannot be populated is read.
   CHECK(strike_all("open, mapped", opening(ReadMode::mmap, Verify::lazy)).survived ==
-        Survived{"close", "madvise", "mincore", "munmap"});
+        Survived{"close", "madvise", "munmap"});
   CHECK(strike_all("open, read", opening(ReadMode::read, Verify::full)).survived == Survived{"close"});
   CHECK(strike_all("open, automatic", opening(ReadMode::automatic, Verify::none)).survived ==
-        Survived{"close", "fstatfs", "madvise", "mincore", "munmap"});
+        Survived{"close", "fstatfs", "madvise", "munmap"});
 }
 
 TEST_CASE("the Nth call of a manager fails") {
@@ -232,10 +232,10 @@ TEST_CASE("the Nth call of a manager fails") {
         Survived{"close", "closedir", "fallocate", "fcntl", "fstatat", "getrlimit"});
   CHECK(strike_all("manager, rotation", managing(4)).survived ==
         Survived{"close", "closedir", "fallocate", "fcntl", "fstat", "fstatat", "fstatfs", "fsync", "getrlimit",
-                 "mincore", "munmap", "open", "pread", "unlinkat"});
+                 "madvise", "munmap", "open", "pread", "unlinkat"});
   CHECK(strike_all("manager, recovery", managing(3, true)).survived ==
         Survived{"close", "closedir", "fallocate", "fcntl", "fstat", "fstatat", "fstatfs", "fsync", "getrandom",
-                 "getrlimit", "mincore", "mmap", "munmap", "open", "openat", "pread", "pwrite", "renameat",
+                 "getrlimit", "madvise", "mmap", "munmap", "open", "openat", "pread", "pwrite", "renameat",
                  "unlinkat"});
   CHECK(strike_all("pin", [](const fs::path& dir) { return std::make_unique<Pin>(dir); }).survived ==
         Survived{"close", "fcntl", "fstatat", "getrlimit"});
