@@ -5,8 +5,7 @@
 #include <ckpt/limits.hpp>
 
 #include <algorithm>
-#include <cstdint>
-#include <cstring>
+#include <cstddef>
 
 namespace ckpt::base {
 namespace {
@@ -22,40 +21,23 @@ bool has_control(std::string_view text) noexcept {
   });
 }
 
-constexpr std::uint64_t kOnes = 0x0101010101010101;
-constexpr std::uint64_t kHighs = kOnes << 7U;
-
-// The high bit of each byte of `word` that is not zero, when none is above 0x7f.
-constexpr std::uint64_t nonzero(std::uint64_t word) noexcept { return (word + (kHighs - kOnes)) & kHighs; }
-
-// Whether eight characters are printable ASCII, and no '/' is followed by '/' or '.'. `before` is what the character
-// before them was, and becomes what the last of them is: the high bit is set for a '/'.
-bool are_plain(std::uint64_t word, std::uint64_t& before) noexcept {
-  if ((word & kHighs) != 0) return false;
-  const std::uint64_t printable = (word + kOnes * (0x80 - 0x20)) & nonzero(word ^ kOnes * 0x7f);
-  const std::uint64_t slash = ~nonzero(word ^ kOnes * '/') & kHighs;
-  const std::uint64_t slash_or_dot = ~nonzero((word | kOnes) ^ kOnes * '/') & kHighs;
-  static_assert(('.' | 1) == '/');
-  const std::uint64_t after_slash =
-      slash << 8U | before >> 56U;  // little-endian: the first character is the lowest byte
-  before = slash;
-  return (printable & kHighs) == kHighs && (after_slash & slash_or_dot) == 0;
+// 1 when `c` behind `before` does not belong to a plain path, else 0.
+constexpr unsigned char is_odd(unsigned char before, unsigned char c) noexcept {
+  static_assert(('.' | 1U) == '/');
+  const bool is_unprintable = c < 0x20 || c >= 0x7f;
+  const bool is_slash_or_dot = (c | 1U) == '/';
+  return static_cast<unsigned char>(is_unprintable | ((before == '/') & is_slash_or_dot));
 }
 
-// Almost all paths, eight characters at a time: ASCII, no name begins with a dot. What is not plain may be a path, too.
+// Almost all paths: printable ASCII, and no name begins with a dot. What is not plain may be a path, too. The loop has
+// no branch, so that the compiler takes many characters at a time.
 bool is_plain_path(std::string_view path) noexcept {
   if (path.empty() || path.size() > kMaxPathBytes || path.back() == '/') return false;
-  constexpr std::size_t kWord = sizeof(std::uint64_t);
-  std::uint64_t before = kHighs;  // a path begins like a name behind a '/'
-  std::size_t done = 0;
-  for (; path.size() - done >= kWord; done += kWord) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, &path[done], kWord);
-    if (!are_plain(word, before)) return false;
+  unsigned char odd = is_odd('/', static_cast<unsigned char>(path.front()));
+  for (std::size_t i = 1; i < path.size(); ++i) {
+    odd |= is_odd(static_cast<unsigned char>(path[i - 1]), static_cast<unsigned char>(path[i]));
   }
-  std::uint64_t last = kOnes * 'a';
-  std::memcpy(&last, path.data() + done, path.size() - done);
-  return are_plain(last, before);
+  return odd == 0;
 }
 
 }  // namespace

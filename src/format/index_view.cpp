@@ -2,7 +2,6 @@
 
 #include "base/checked.hpp"
 #include "base/path.hpp"
-#include "base/shape.hpp"
 #include "base/text.hpp"
 #include "format/index_columns.hpp"
 #include "format/path_table.hpp"
@@ -108,8 +107,11 @@ Shape IndexView::shape_of(const fb::Tensor& raw, std::string_view path) const {
   const std::uint64_t place = place_of(dims_) + raw.dims_offset() * sizeof(std::int64_t);
   const std::byte* first = pages_.get(place, rank * sizeof(std::int64_t));
   const std::span dims{reinterpret_cast<const std::int64_t*>(first), rank};
-  if (const char* problem = base::why_not_dims(dims)) corrupt(problem, &raw, path, "a shape", dims_text(dims));
-  return Shape{dims};
+  try {
+    return Shape{dims};
+  } catch (const Error& error) {
+    corrupt(error.details().problem, &raw, path, "a shape", dims_text(dims));
+  }
 }
 
 TensorRecord IndexView::tensor(std::size_t i) const {
@@ -241,7 +243,7 @@ std::size_t IndexView::lower_bound(std::string_view wanted) const {
 std::optional<std::size_t> IndexView::find(std::string_view wanted) const {
   constexpr std::size_t kPatience = 64;
   if (!path_table_.empty()) {
-    const PathTable::Start start = PathTable::start_of(wanted, path_table_.size(), hash_);
+    const PathTable::Start start = PathTable::start_of(hash_of(wanted, hash_), path_table_.size());
     for (std::size_t probe = 0; probe < kPatience; ++probe) {
       const fb::PathSlot& slot = at(path_table_, (start.slot + probe) % path_table_.size());
       if (slot.tensor() == kNone) return std::nullopt;
