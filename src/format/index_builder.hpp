@@ -2,12 +2,15 @@
 #pragma once
 
 #include "format/hash.hpp"
+#include "format/path_set.hpp"
 #include "format/tensor_record.hpp"
 
 #include <ckpt/metadata.hpp>
 #include <ckpt/object_graph.hpp>
+#include <ckpt/shape.hpp>
 #include <ckpt/tensor.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -29,9 +32,10 @@ struct PathSlot;
 /// index would grow beyond kMaxIndexBytes.
 class IndexBuilder {
  public:
-  IndexBuilder(const Geometry& geometry, Hash hash);
+  IndexBuilder(const Geometry& geometry, Hash hash) : geometry_{geometry}, paths_{hash} {}
+
   /// The number of the tensor with that path, in order of adding.
-  std::optional<std::uint32_t> find(std::string_view path) const;
+  std::optional<std::uint32_t> find(std::string_view path) const { return paths_.find(path); }
 
   /// `record` with its path, dtype, shape, codec and sizes; chunk_count sums, and frame sizes when it is compressed.
   /// The caller has made sure that the path is new and valid.
@@ -52,13 +56,10 @@ class IndexBuilder {
   bool has_compressed() const noexcept { return !frame_sizes_.empty(); }
 
  private:
-  struct Sorted;
   struct Entry {
-    std::uint64_t path_offset;
     std::uint64_t blob_offset;
     std::uint64_t blob_size;
     std::uint64_t data_size;
-    std::uint32_t path_size;
     std::uint32_t dims_offset;
     std::uint32_t first_chunk;
     std::uint32_t chunk_count;
@@ -69,32 +70,29 @@ class IndexBuilder {
     std::uint8_t rank;
     Codec codec;
   };
-  std::string_view path(std::uint32_t i) const noexcept;
-  std::size_t slot_of(std::string_view path, std::uint64_t hash) const noexcept;
-  std::uint64_t hash_of(std::string_view path) const noexcept;
-  void make_room();
-  std::uint32_t add_path(std::string_view path, Entry entry);
+  // By dimensions.
+  struct ShapeOrder {
+    bool operator()(const Shape& a, const Shape& b) const noexcept {
+      return std::ranges::lexicographical_compare(a.dims(), b.dims());
+    }
+  };
+  void add_entry(std::string_view path, const Entry& entry);
   std::uint32_t add_block(const BlockType& block);
   std::uint32_t add_dims(const Shape& shape);
   std::uint64_t columns_size() const noexcept;
   static void check_size(std::uint64_t size);
-  std::size_t common_prefix() const noexcept;
-  Sorted sort() const;
-  std::uint32_t place_of(const std::optional<std::string>& tensor, const Sorted& sorted) const;
-  std::vector<fb::PathSlot> path_table(const Sorted& sorted) const;
-  std::pair<std::string, std::vector<std::uint32_t>> sorted_paths(const Sorted& sorted) const;
+  std::uint32_t place_of(const std::optional<std::string>& tensor, const PathSet::Order& sorted) const;
+  std::vector<fb::PathSlot> path_table(const PathSet::Order& sorted) const;
+  std::pair<std::string, std::vector<std::uint32_t>> sorted_paths(const PathSet::Order& sorted) const;
 
   Geometry geometry_;
-  Hash hash_;
+  PathSet paths_;  // the numbers are those of entries_
   std::vector<Entry> entries_;
-  std::string paths_;
   std::vector<std::int64_t> dims_;
-  std::map<std::vector<std::int64_t>, std::uint32_t> shapes_;  // where in dims_ a shape is
+  std::map<Shape, std::uint32_t, ShapeOrder> shapes_;  // where in dims_ a shape is
   std::vector<std::uint64_t> chunk_sums_;
   std::vector<std::uint32_t> frame_sizes_;
   std::vector<BlockType> blocks_;
-  std::vector<std::uint64_t> hashes_;   // of the paths
-  std::vector<std::uint32_t> by_path_;  // numbers of entries: where the hash points to, or in the next free place
 };
 
 }  // namespace ckpt::format

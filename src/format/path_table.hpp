@@ -1,13 +1,11 @@
 // The table that finds a tensor by the hash of its path.
 #pragma once
 
-#include "format/hash.hpp"
 #include "format/layout.hpp"
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string_view>
 #include <vector>
 
 namespace ckpt::format {
@@ -22,7 +20,7 @@ class PathTable {
     friend bool operator==(const Slot&, const Slot&) = default;
   };
 
-  /// Where a path is looked for first, and the tag that tells most other paths apart.
+  /// Where a path of some hash is looked for first, and the tag that tells most other paths apart.
   struct Start {
     std::uint32_t slot;
     std::uint32_t tag;
@@ -33,17 +31,18 @@ class PathTable {
   static std::uint64_t size_for(std::uint64_t tensors) noexcept;
 
   /// `size` is that of a table that is not empty.
-  static Start start_of(std::string_view path, std::uint64_t size, Hash hash) noexcept;
+  static Start start_of(std::uint64_t hash, std::uint64_t size) noexcept {
+    return {static_cast<std::uint32_t>(hash & (size - 1)), static_cast<std::uint32_t>(hash >> 32U)};
+  }
 
-  PathTable(std::uint64_t tensors, Hash hash);
+  explicit PathTable(std::uint64_t tensors) : slots_(static_cast<std::size_t>(size_for(tensors))) {}
 
-  /// Adds the next tensor. Returns how many slots it had to pass.
-  std::size_t add(std::string_view path);
+  /// Adds the next tensor, whose path has that hash. Returns how many slots it had to pass.
+  std::size_t add(std::uint64_t hash);
 
   std::span<const Slot> slots() const noexcept { return slots_; }
 
  private:
-  Hash hash_;
   std::vector<Slot> slots_;
   std::uint32_t count_ = 0;
 };

@@ -130,9 +130,9 @@ class StructureCheck {
   // refused.
   void check_path_table() {
     if (!result_.problems.empty() || index_.path_table_.empty()) return;
-    PathTable expected{index_.tensor_count(), index_.hash_};
+    PathTable expected{index_.tensor_count()};
     for (std::size_t i = 0; i < index_.tensor_count(); ++i) {
-      if (expected.add(index_.path(i)) > kMostPassed)
+      if (expected.add(hash_of(index_.path(i), index_.hash_)) > kMostPassed)
         index_.corrupt("a crowded table of paths", index_.tensors_.data());
     }
     for (std::size_t i = 0; i < index_.path_table_.size(); ++i) {

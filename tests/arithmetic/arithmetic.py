@@ -20,7 +20,7 @@ from pathlib import Path
 FOLDERS = ["src/format", "src/io"]
 
 # These make files: their numbers are the program's own.
-WRITERS = {"index_builder", "writer", "tensor_writer", "graph_check", "value_check"}
+WRITERS = {"index_builder", "object_columns", "path_set", "writer", "tensor_writer", "graph_check", "value_check"}
 
 # Structs whose members hold what the file says: (where it is, its name, what its objects are called).
 RECORDS = [
