@@ -107,14 +107,14 @@ void ValueCheck::take_character(char byte) {
 void ValueCheck::refuse_text() const {
   throw Error{ErrorCode::invalid_argument,
               {.problem = "element " + std::to_string(element_) + " is not UTF-8",
-               .object = path_,
+               .object = std::string{path_},
                .advice = "store it with dtype bytes"}};
 }
 
 void ValueCheck::refuse(std::string problem, std::string expected, std::string found) const {
   throw Error{ErrorCode::invalid_argument,
               {.problem = std::move(problem),
-               .object = path_,
+               .object = std::string{path_},
                .expected = std::move(expected),
                .found = std::move(found),
                .advice = dtype_ == DType::boolean ? "store it with dtype u8" : "encode_strings() makes such data"}};

@@ -18,7 +18,7 @@ namespace ckpt::io {
 /// text it keeps the offsets: 8 bytes an element.
 class ValueCheck {
  public:
-  /// Throws invalid_argument when `data_size` bytes have no room for the offsets.
+  /// `path` must outlive it. Throws invalid_argument when `data_size` bytes have no room for the offsets.
   ValueCheck(std::string_view path, DType dtype, const Shape& shape, std::uint64_t data_size);
 
   /// The next bytes, `data_size` at most in all. Throws invalid_argument.
@@ -34,7 +34,7 @@ class ValueCheck {
   [[noreturn]] void refuse(std::string problem, std::string expected, std::string found) const;
   [[noreturn]] void refuse_text() const;
 
-  std::string path_;
+  std::string_view path_;
   DType dtype_;
   std::uint64_t received_ = 0;  // bools, or bytes of text behind the offsets
 

@@ -119,6 +119,7 @@ class Writer::Impl {
     try {
       io::located(path_, std::forward<Action>(action));
     } catch (...) {
+      values_.reset();
       tensor_.reset();
       file_.reset();
       throw;
@@ -149,8 +150,8 @@ class Writer::Impl {
     const Compression compression = options.compression.value_or(options_.compression);
     require_known(compression);
     block_ = options.block;
-    values_.emplace(path, dtype, shape, *size_bytes);
     tensor_.emplace(*file_, geometry_, encoders(compression), std::string{path}, dtype, shape, *size_bytes);
+    values_.emplace(tensor_->path(), dtype, shape, *size_bytes);
   }
 
   void append(std::span<const std::byte> data) {
@@ -163,8 +164,8 @@ class Writer::Impl {
     if (!tensor_) refuse("end without begin");
     const format::TensorRecord record = tensor_->finish();
     index_.add(record, block_ ? &*block_ : nullptr, tensor_->chunk_sums(), tensor_->frame_sizes());
-    tensor_.reset();
     values_.reset();
+    tensor_.reset();
   }
 
   void add(std::string_view path, DType dtype, const Shape& shape, std::span<const std::byte> data,

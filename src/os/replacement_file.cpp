@@ -72,7 +72,7 @@ ReplacementFile::ReplacementFile(std::filesystem::path path, const Options& opti
 }
 
 ReplacementFile::~ReplacementFile() {
-  if (is_inherited()) {
+  if (process_id() != process_) {
     // The threads that this would join, and the temporary file, are the parent's.
     [[maybe_unused]] const BlockWriter* leaked = writer_.release();
     return;

@@ -37,7 +37,7 @@ class ReplacementFile {
   const std::filesystem::path& path() const noexcept { return path_; }
 
   /// Whether this is a child of the process that made it: then nothing but destroying it is possible.
-  bool is_inherited() const noexcept { return process_id() != process_; }
+  bool is_inherited() const noexcept { return fork_depth() != forks_; }
 
   /// Bytes appended so far.
   std::uint64_t size() const noexcept { return size_; }
@@ -77,6 +77,7 @@ class ReplacementFile {
   [[noreturn]] void fail(int system_error, const char* problem);
 
   int process_ = process_id();
+  unsigned forks_ = fork_depth();
   std::filesystem::path path_;
   std::string name_;
   Options options_;

@@ -18,7 +18,7 @@ HARMLESS = {
     "memcpy", "memmove", "memset", "memcmp", "memchr", "strlen", "strcmp", "strncmp", "snprintf", "vsnprintf",
     "__snprintf_chk", "__errno_location", "__libc_single_threaded", "aligned_alloc", "free", "malloc", "abort",
     "pthread_self", "pthread_mutex_lock", "pthread_mutex_trylock", "pthread_mutex_unlock", "pthread_cond_clockwait", "sched_yield",
-    "__stack_chk_fail", "__dso_handle", "__tls_get_addr", "__cpu_model", "bcmp", "sysconf", "__memcpy_chk", "__memmove_chk",
+    "__stack_chk_fail", "pthread_atfork", "__register_atfork", "__dso_handle", "__tls_get_addr", "__cpu_model", "bcmp", "sysconf", "__memcpy_chk", "__memmove_chk",
 }  # fmt: skip
 RUNTIME = re.compile(r"_GLOBAL_OFFSET_TABLE_|_Unwind_\w+|__cxa_\w+|__g(xx|cc)_personality_v0|__(start_|stop_)?(asan|tsan|ubsan|lsan|sanitizer|gcov)_\w+")
 
