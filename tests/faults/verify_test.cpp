@@ -1,4 +1,5 @@
-// Verification tells what is damaged in a report. A file that cannot be read is no damage, and an error.
+// Verification tells what is damaged in a report. A file that cannot be read is no damage, and an error; so it is when
+// the file shall be in memory before it is used.
 #include "door.hpp"
 
 #include <ckpt/reader.hpp>
@@ -9,9 +10,12 @@
 #include <support/temp_dir.hpp>
 
 #include <cerrno>
+#include <cstddef>
 #include <filesystem>
+#include <numeric>
 #include <optional>
 #include <string>
+#include <vector>
 
 using namespace ckpt;
 using namespace ckpt::test;
@@ -53,6 +57,29 @@ std::uint64_t strike_reads(ReadMode mode, bool removed) {
   }
 }
 
+// The same while the whole file is prefaulted, and the kernel says of each part that it could not load it.
+std::uint64_t strike_prefaults() {
+  for (std::uint64_t nth = 1;; ++nth) {
+    const TempDir dir;
+    write_sample(dir / "a.ckpt");
+    const Reader reader = Reader::open(dir / "a.ckpt", {.mode = ReadMode::mmap, .threads = 1});
+    std::vector<std::size_t> all(reader.size());
+    std::iota(all.begin(), all.end(), std::size_t{0});
+    std::optional<Error> error;
+    {
+      const door::Guard guard{{{.error = EFAULT, .times = door::kForEver, .kind = door::Call::madvise},
+                               {.error = EIO, .nth = nth, .kind = door::Call::pread}}};
+      error = error_of([&] { reader.prefault(all); });
+    }
+    INFO("read " << nth);
+    REQUIRE(door::fired(0) > 0);
+    CHECK(error.has_value() == (door::fired(1) > 0));
+    if (!error) return nth - 1;
+    CHECK(error->code() == ErrorCode::io);
+    CHECK(error->details().system_error == EIO);
+  }
+}
+
 }  // namespace
 
 TEST_CASE("a read that fails while a file is verified is an error") {
@@ -60,3 +87,5 @@ TEST_CASE("a read that fails while a file is verified is an error") {
   CHECK(strike_reads(ReadMode::read, false) > 30);
   CHECK(strike_reads(ReadMode::mmap, true) > 0);  // of sums alone: all else is mapped
 }
+
+TEST_CASE("a read that fails while a file is prefaulted is an error") { CHECK(strike_prefaults() > 10); }

@@ -39,9 +39,12 @@ SaveOptions reproducible() {
 struct Saved {
   Saved() { again(); }
 
+  void in_background() {
+    saver.write(dir / "async.ckpt", {.save = reproducible(), .mode = SaveMode::hand_off}).durable();
+  }
   // Saves in the background, then by Checkpoint::write, and says whether the files are the same.
   bool again() {
-    saver.write(dir / "async.ckpt", {.save = reproducible(), .mode = SaveMode::hand_off}).durable();
+    in_background();
     checkpoint.write(dir / "sync.ckpt", reproducible());
     return read_file(dir / "async.ckpt") == read_file(dir / "sync.ckpt");
   }
@@ -87,8 +90,10 @@ TEST_CASE("objects that came since the last save", "[graph][async]") {
 TEST_CASE("objects that went since the last save", "[graph][async]") {
   Saved saved;
   saved.b.reset();
-  CKPT_REQUIRE_ERROR(error, ErrorCode::invalid_argument, saved.again());
-  CHECK(error.details().object == "b");
+  for (int i = 0; i < 2; ++i) {
+    CKPT_REQUIRE_ERROR(error, ErrorCode::invalid_argument, saved.in_background());
+    CHECK(error.details().object == "b");
+  }
   Asked other{5};
   saved.checkpoint.track("b", other);
   CHECK(saved.again());
@@ -105,7 +110,7 @@ TEST_CASE("objects that were moved since the last save", "[graph][async]") {
   CHECK(saved.scalar("b/w") == 6);
   // Another object takes its place, and what it was is gone.
   moved = Box{};
-  CKPT_CHECK_CODE(ErrorCode::invalid_argument, saved.again());
+  CKPT_CHECK_CODE(ErrorCode::invalid_argument, saved.in_background());
 }
 
 TEST_CASE("objects are asked before each save, once, whatever the others do", "[graph][async]") {
@@ -134,7 +139,7 @@ TEST_CASE("objects are asked before each save, once, whatever the others do", "[
 TEST_CASE("an object that destroys another before a save", "[graph][async]") {
   Saved saved;
   saved.a->on_save = [&] { saved.b.reset(); };
-  CKPT_CHECK_CODE(ErrorCode::invalid_argument, saved.again());
+  CKPT_CHECK_CODE(ErrorCode::invalid_argument, saved.in_background());
   saved.a->on_save = [] {};
   auto other = std::make_unique<Asked>(9.0F);
   saved.checkpoint.track("b", *other);

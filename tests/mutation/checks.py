@@ -9,7 +9,7 @@ import re
 IF = re.compile(r"\bif \(")
 REFUSES = re.compile(
     r"\{?\s*(return\s+)?"
-    r"(throw\b|(\w+[.]|\w+->|\w+::)*(corrupt|fail|refuse|refuse_text|refuse_end|bad_offsets|throw_system_error|problem|damaged)\("
+    r"(throw\b|(\w+[.]|\w+->|\w+::)*(corrupt|fail|refuse\w*|bad_offsets|throw_system_error|problem|damaged)\("
     r"|\"|\{[.]problem|ErrorDetails|BadRule)"
 )
 REQUIRE = re.compile(r"^ +require\((?!condition|DType|const)", re.MULTILINE)
