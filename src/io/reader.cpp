@@ -1,3 +1,4 @@
+#include "base/checked.hpp"
 #include "base/text.hpp"
 #include "codec/xxh3.hpp"
 #include "io/located.hpp"
@@ -10,6 +11,7 @@
 
 #include <algorithm>
 #include <string>
+#include <unordered_map>
 #include <utility>
 
 namespace ckpt {
@@ -44,6 +46,15 @@ std::string nearest(const format::IndexView& index, std::string_view path) {
     }
   }
   return "the nearest path is \"" + base::escape(best) + "\"";
+}
+
+// Work and memory are in proportion to the file, not to how often it claims the same bytes.
+[[noreturn]] void refuse_overlap(const format::TensorRecord& record) {
+  throw Error{ErrorCode::corrupt,
+              {.problem = "tensors share bytes without being aliases: together they take more than the file has",
+               .offset = record.blob_offset,
+               .object = std::string{record.path},
+               .advice = "the file was made by a faulty writer, or to do harm: use another checkpoint"}};
 }
 
 }  // namespace
@@ -122,8 +133,7 @@ format::TensorRecord Reader::Impl::record(std::size_t index) const {
   return index_->tensor(index);
 }
 
-io::Binding Reader::Impl::bind(std::size_t index) const {
-  const format::TensorRecord record = this->record(index);
+io::Binding Reader::Impl::bind(const format::TensorRecord& record) const {
   const auto size = static_cast<std::size_t>(record.data_size);
   if (record.codec == format::Codec::stored && source_.is_mapped()) {
     const auto& mapping = source_.mapping();
@@ -184,7 +194,7 @@ TensorView Reader::tensor(std::string_view path) const {
 
 TensorView Reader::tensor(std::size_t index) const {
   return io::located(path(), [&] {
-    io::Binding binding = impl_->bind(index);
+    io::Binding binding = impl_->bind(impl_->record(index));
     if (binding.transfer) impl_->transfer({&*binding.transfer, 1});
     return std::move(binding.view);
   });
@@ -195,8 +205,18 @@ std::vector<TensorView> Reader::tensors(std::span<const std::size_t> indices) co
     std::vector<TensorView> views;
     std::vector<io::Transfer> transfers;
     views.reserve(indices.size());
+    std::unordered_map<std::size_t, std::size_t> place_of;  // in views, of each owner of a blob
+    base::Checked claimed{0};
     for (const std::size_t index : indices) {
-      io::Binding binding = impl_->bind(index);
+      const format::TensorRecord record = impl_->record(index);
+      const std::size_t owner = record.alias_of == format::kNone ? index : record.alias_of;
+      if (const auto [known, is_new] = place_of.try_emplace(owner, views.size()); !is_new) {
+        views.push_back(views[known->second]);
+        continue;
+      }
+      claimed = claimed + record.blob_size;
+      if (!claimed.fits(impl_->footer().index_offset)) refuse_overlap(record);
+      io::Binding binding = impl_->bind(record);
       views.push_back(std::move(binding.view));
       if (binding.transfer) transfers.push_back(*binding.transfer);
     }

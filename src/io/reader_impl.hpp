@@ -39,7 +39,7 @@ class Reader::Impl {
   /// The record of a tensor. Throws invalid_argument when there is none of that number, corrupt.
   format::TensorRecord record(std::size_t index) const;
 
-  io::Binding bind(std::size_t index) const;
+  io::Binding bind(const format::TensorRecord& record) const;
   void transfer(std::span<const io::Transfer> transfers) const;
   void prefault(std::span<const std::size_t> indices) const;
 

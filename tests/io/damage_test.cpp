@@ -253,6 +253,27 @@ TEST_CASE("two blobs swapped are found, and so is a renamed tensor") {
   CHECK(report.damaged_tensors == 2);
 }
 
+TEST_CASE("each damaged page of the index is reported, whatever else is damaged") {
+  const TempDir dir;
+  Writer writer{dir / "a.ckpt", {.durable = false}};
+  for (int i = 1000; i < 3000; ++i) writer.add("tensor/" + std::to_string(i), DType::u8, {1}, random_bytes(1, 1));
+  writer.commit();
+  FileImage image{dir / "a.ckpt"};
+  // The first page and the last have what opening needs.
+  const std::size_t pages = image.index_size() / 4096 - 1;
+  REQUIRE(pages > 40);
+  for (std::size_t page = 1; page < pages; ++page) image.bytes()[image.index_offset() + page * 4096] ^= std::byte{1};
+  image.store(dir / "a.ckpt");
+  const VerifyReport report = Reader::open(dir / "a.ckpt").verify();
+  for (std::size_t page = 1; page < pages; ++page) {
+    const auto is_it = [&](const Error& error) {
+      return error.details().offset == image.index_offset() + page * 4096 && contains(error.what(), "damaged page");
+    };
+    INFO("page " << page);
+    CHECK(std::ranges::any_of(report.problems, is_it));
+  }
+}
+
 TEST_CASE("tensors whose names cannot be read are counted as damaged") {
   const TempDir dir;
   Writer writer{dir / "a.ckpt", {.durable = false}};

@@ -209,6 +209,13 @@ TEST_CASE("aliases share one blob") {
   }
   CHECK(reader.verify().tensors == 3);
   CHECK(reader.verify().ok());
+  // All at once they are read once.
+  const std::vector<std::size_t> all{2, 0, 1, 0};
+  const std::vector<TensorView> read = Reader::open(path, {.mode = ReadMode::read}).tensors(all);
+  for (const TensorView& view : read) {
+    CHECK(view.bytes().data() == read.front().bytes().data());
+    CHECK(to_vector(view.bytes()) == data);
+  }
 }
 
 TEST_CASE("metadata of every type") {
