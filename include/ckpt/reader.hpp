@@ -23,14 +23,15 @@ namespace ckpt {
 enum class ReadMode : std::uint8_t {
   automatic,  ///< mmap on local file systems, read on network ones
   mmap,       ///< one shared mapping: nothing is read before it is used, and all processes share it
-  read,       ///< explicit reads into memory of the library or the caller; on a local file system past the page cache,
-              ///< where that does not have the data
+  read,       ///< explicit reads into memory of the library or the caller; much at once, from a local file that the
+              ///< process may write, past the page cache where that does not have the data
 };
 
 // What a mapping cannot promise: a page of it that cannot be read ends the process with a signal (SIGBUS) when it is
 // touched, by the program or by the library. That is a page that lies behind the end of a file which somebody cut off
 // in place, or one at which the device fails. In ReadMode::read, Reader::prefault and Reader::verify, both are
-// exceptions; copies that were made stay what they are. Saving to the path of a mapped file, or removing it, is safe.
+// exceptions; so is data that cannot be read where the library copies or checks it, unless that happens right then.
+// Copies that were made stay what they are. Saving to the path of a mapped file, or removing it, is safe.
 
 /// When the sums of tensor data are checked. The index is always checked, page by page, before it is believed.
 enum class Verify : std::uint8_t {
@@ -140,16 +141,15 @@ class Reader {
   TensorView tensor(std::size_t index) const;
 
   /// The same for many tensors, with all threads: what has to be read, checked or decompressed is shared out among
-  /// them.
+  /// them, and aliases share one memory. Throws corrupt, too, when the tensors claim more bytes than the file has.
   std::vector<TensorView> tensors(std::span<const std::size_t> indices) const;
 
   /// Reads a tensor into the caller's memory of exactly its size in bytes, checking sums unless Verify::none.
   /// Throws as tensor(), and invalid_argument when the size differs.
   void read_into(std::size_t index, std::span<std::byte> destination) const;
 
-  /// The same for many tensors, with all threads, which is the fastest way to load a whole file: the system is told
-  /// ahead what will be needed. In the order of indices it goes through the file once. When it throws, the destinations
-  /// hold anything.
+  /// The same for many tensors, with all threads, which is the fastest way to load a whole file: it goes through the
+  /// file once, in the order of the file. When it throws, the destinations hold anything.
   void read_into(std::span<const ReadRequest> requests) const;
 
   /// Has the stored data of tensors in memory when it returns, with all threads, so that using them does not wait for

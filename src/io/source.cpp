@@ -9,6 +9,8 @@
 #include <ckpt/error.hpp>
 
 #include <algorithm>
+#include <atomic>
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
@@ -22,20 +24,28 @@ namespace {
 // From here on no more than a sixteenth is lost to the rounding.
 constexpr std::uint64_t kHugeFrom = std::uint64_t{32} << 20U;
 
-// Of a smaller file, the page cache has read the better part while it was opened.
-constexpr std::uint64_t kDirectFrom = std::uint64_t{1} << 20U;
-
-// In huge pages: a request that lies in a hundred places takes a virtual disk twice as long.
-bool allocate(DirectBuffer& buffer) noexcept {
-  try {
-    if (buffer.memory.size() == 0) buffer.memory = os::Memory{os::DirectFile::kBufferBytes};
-    return true;
-  } catch (const std::exception&) {
-    return false;  // the page cache does without
-  }
-}
+constexpr int kMostBounceMemory = 32;  // of 2 MiB
+std::atomic<int> bounce_memory = 0;
 
 }  // namespace
+
+BounceMemory::~BounceMemory() {
+  if (memory_.size() != 0) --bounce_memory;
+}
+
+// In huge pages: a request that lies in a hundred places takes a virtual disk twice as long.
+bool BounceMemory::take() noexcept {
+  if (memory_.size() != 0) return true;
+  if (++bounce_memory <= kMostBounceMemory) {
+    try {
+      memory_ = os::Memory{os::DirectFile::kBufferBytes};
+      return true;
+    } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): as if there were too many
+    }
+  }
+  --bounce_memory;
+  return false;
+}
 
 std::shared_ptr<std::byte> allocate_aligned(std::uint64_t size) {
   constexpr std::uint64_t kPage = 4096;
@@ -78,11 +88,7 @@ Source::Source(const std::filesystem::path& path, ReadMode mode, bool copy_on_wr
                  .file = path,
                  .advice = "open it with ReadMode::mmap, or restore by copying"}};
   }
-  if (mode == ReadMode::read) {
-    // What a network file system makes of direct reads differs: they may be one request after the other.
-    if (size_ >= kDirectFrom && !file.is_remote()) direct_ = os::DirectFile::open(file);
-    return;
-  }
+  if (mode == ReadMode::read) return;
   mapping_ = std::make_shared<const os::Mapping>(file, os::Mapping::Kind::shared_read_only);
   if (copy_on_write) {
     private_mapping_ = std::make_shared<const os::Mapping>(file, os::Mapping::Kind::private_writable);
@@ -113,12 +119,20 @@ format::ReadAt Source::reads() const {
   };
 }
 
+// Null where there is none. What a network file system makes of direct reads differs: they may be one request after the
+// other.
+const os::DirectFile* Source::direct() const {
+  std::call_once(direct_opened_, [this] {
+    if (!file_->is_remote()) direct_ = os::DirectFile::open(*file_);
+  });
+  return direct_.get();
+}
+
 // The bytes at `offset`, as many as came with one request. None: that is for the page cache.
-std::span<const std::byte> Source::read_direct(std::uint64_t offset, std::size_t size,
-                                               DirectBuffer& buffer) const noexcept {
-  if (!direct_ || offset >= buffer.until) return {};
+std::span<const std::byte> Source::read_direct(std::uint64_t offset, std::size_t size, DirectBuffer& buffer) const {
+  if (offset >= buffer.until || direct() == nullptr) return {};
   if (offset < buffer.offset || offset - buffer.offset >= buffer.bytes.size()) {
-    if (!allocate(buffer)) return {};
+    if (!buffer.memory.take()) return {};
     // No wrap: see above.
     buffer.bytes = direct_->read_at(offset, buffer.until - offset, buffer.memory.data());
     buffer.offset = offset;
@@ -161,18 +175,20 @@ std::uint64_t Source::copy_with_sum(std::uint64_t offset, std::span<std::byte> d
   return sum.digest();
 }
 
-void Source::prefault(std::uint64_t offset, std::size_t size, std::vector<std::byte>& scratch) const {
-  const int error = mapping_ ? mapping_->populate(static_cast<std::size_t>(offset), size) : 0;
-  if (error == 0) return;
-  // Reading tells what is wrong, and where. On a kernel that cannot populate, it does as well.
+// What cannot be populated: reading tells what is wrong, and where. Where the kernel is too old, it does as well.
+void Source::read_instead(std::uint64_t offset, std::size_t size, std::vector<std::byte>& scratch) const {
   if (scratch.size() < size) scratch.resize(size);
   file_->read_at(offset, std::span{scratch}.first(size));
 }
 
-void Source::load(std::uint64_t offset, std::uint64_t size) const noexcept {
-  if (!mapping_) return;
-  // Also what may be there: who may not write the file is not told.
-  static_cast<void>(mapping_->populate(static_cast<std::size_t>(offset), static_cast<std::size_t>(size)));
+void Source::prefault(std::uint64_t offset, std::size_t size, std::vector<std::byte>& scratch) const {
+  const int error = mapping_ ? mapping_->populate(static_cast<std::size_t>(offset), size) : 0;
+  if (error != 0) read_instead(offset, size, scratch);
+}
+
+void Source::load(std::uint64_t offset, std::size_t size, std::vector<std::byte>& scratch) const {
+  const int error = mapping_ ? mapping_->populate(static_cast<std::size_t>(offset), size) : 0;
+  if (error != 0 && error != EINVAL) read_instead(offset, size, scratch);
 }
 
 }  // namespace ckpt::io

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <vector>
 
@@ -24,10 +25,27 @@ namespace ckpt::io {
 /// Memory for one tensor, aligned for vector units and direct I/O. Throws limit when the system has none.
 std::shared_ptr<std::byte> allocate_aligned(std::uint64_t size);
 
+/// Memory for what is read past the page cache. A process has a few of these at a time, whatever the number of its
+/// threads.
+class BounceMemory {
+ public:
+  BounceMemory() = default;
+  ~BounceMemory();
+  BounceMemory(const BounceMemory&) = delete;
+  BounceMemory& operator=(const BounceMemory&) = delete;
+
+  /// Takes it, once. False when there is none: the page cache does without.
+  bool take() noexcept;
+  std::byte* data() const noexcept { return memory_.data(); }
+
+ private:
+  os::Memory memory_;
+};
+
 /// What a thread has read past the page cache, and copies from.
 struct DirectBuffer {
-  std::uint64_t until = 0;  ///< in the file: so far reads may go, for there is more to be copied
-  os::Memory memory = {};   ///< empty until it is needed
+  std::uint64_t until = 0;  ///< in the file: so far reads may go, for there is more to be copied; 0: none may
+  BounceMemory memory;
   std::uint64_t offset = 0;
   std::span<const std::byte> bytes = {};  ///< of the file, from `offset` on
 };
@@ -71,12 +89,11 @@ class Source {
   /// Throws io, corrupt when the file has become shorter.
   void prefault(std::uint64_t offset, std::size_t size, std::vector<std::byte>& scratch) const;
 
+  /// The same for what is used right afterwards: a kernel older than 5.14 only begins to read it. Nothing in read mode.
+  void load(std::uint64_t offset, std::size_t size, std::vector<std::byte>& scratch) const;
+
   /// The same file, to be read explicitly.
   std::unique_ptr<const Source> unmapped() const;
-
-  /// Has a mapped range, which lies within the file, in memory when it returns. A hint: what cannot be read is a signal
-  /// where it is touched.
-  void load(std::uint64_t offset, std::uint64_t size) const noexcept;
 
   /// Null unless is_mapped().
   const std::shared_ptr<const os::Mapping>& mapping() const noexcept { return mapping_; }
@@ -87,7 +104,9 @@ class Source {
   struct Unmapped {};
   Source(const Source& other, Unmapped);
 
-  std::span<const std::byte> read_direct(std::uint64_t offset, std::size_t size, DirectBuffer& buffer) const noexcept;
+  const os::DirectFile* direct() const;
+  std::span<const std::byte> read_direct(std::uint64_t offset, std::size_t size, DirectBuffer& buffer) const;
+  void read_instead(std::uint64_t offset, std::size_t size, std::vector<std::byte>& scratch) const;
   template <typename Each>
   void read(std::uint64_t offset, std::span<std::byte> destination, DirectBuffer& buffer, const Each& each) const;
 
@@ -102,7 +121,8 @@ class Source {
   static constexpr std::size_t kMostAtEnd = 8192;
   std::array<std::byte, kMostAtEnd> end_;
   std::shared_ptr<const os::File> file_;
-  std::unique_ptr<const os::DirectFile> direct_;  // in read mode, where the system has it
+  mutable std::once_flag direct_opened_;
+  mutable std::unique_ptr<const os::DirectFile> direct_;  // once it was needed, where the system has it
   std::shared_ptr<const os::Mapping> mapping_;
   std::shared_ptr<const os::Mapping> private_mapping_;
 };

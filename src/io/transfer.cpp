@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <numeric>
 #include <vector>
 
 namespace ckpt::io {
@@ -18,10 +19,14 @@ constexpr std::uint64_t kBytesAThread = std::uint64_t{1} << 20U;
 // With fewer threads that wait for it, a device has nothing to do now and then.
 constexpr unsigned kReadsInFlight = 12;
 
-// What a thread has in memory before it uses it where it is mapped. Of less, two threads would wait for the same huge
-// page. A small file is shared out nevertheless.
+// What a thread has in memory before it uses it where it is mapped. A small file is shared out nevertheless.
 constexpr std::uint64_t kMostMapped = std::uint64_t{2} << 20U;
 constexpr std::uint64_t kLeastBatches = 16;
+
+// What is worth reading past the page cache, which keeps what it reads for the next time and reads ahead: so much by
+// one call, and so much of that side by side.
+constexpr std::uint64_t kDirectFrom = std::uint64_t{4} << 20U;
+constexpr std::uint64_t kLeastDirect = std::uint64_t{256} << 10U;
 
 struct Unit {
   std::uint32_t transfer;
@@ -55,7 +60,7 @@ class Run {
     const std::uint64_t most = source.is_mapped()
                                    ? std::clamp(bytes_ / kLeastBatches, os::DirectFile::kMostBytes, kMostMapped)
                                    : os::DirectFile::kMostBytes;
-    for (std::uint32_t i = 0; i < transfers.size(); ++i) {
+    for (const std::uint32_t i : by_place(transfers)) {
       for (std::uint32_t chunk = 0; chunk < transfers[i].record.chunk_count; ++chunk) add({i, chunk}, most);
     }
   }
@@ -67,6 +72,13 @@ class Run {
   }
 
  private:
+  static std::vector<std::uint32_t> by_place(std::span<const Transfer> transfers) {
+    std::vector<std::uint32_t> order(transfers.size());
+    std::iota(order.begin(), order.end(), 0U);
+    std::ranges::stable_sort(order, {}, [&](std::uint32_t i) { return transfers[i].record.blob_offset; });
+    return order;
+  }
+
   void add(const Unit& unit, std::uint64_t most) {
     const TensorReader::Range range = readers_[unit.transfer].range(unit.chunk);
     if (batches_.empty() || !batches_.back().takes(range, most)) {
@@ -85,8 +97,9 @@ class Run {
   }
 
   void move(const Batch& batch, TensorReader::Scratch& scratch) const {
-    source_.load(batch.begin, batch.end - batch.begin);
-    scratch.direct.until = batch.end;
+    const std::uint64_t size = batch.end - batch.begin;  // No wrap: see above
+    source_.load(batch.begin, static_cast<std::size_t>(size), scratch.stored);
+    scratch.direct.until = bytes_ >= kDirectFrom && size >= kLeastDirect ? batch.end : 0;
     for (std::size_t i = batch.first; i < batch.last; ++i) move(units_[i], scratch);
   }
 

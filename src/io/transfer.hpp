@@ -19,8 +19,8 @@ struct Transfer {
 /// What an option means that says how many threads read: 0 is one per core, or as many as keep a device busy.
 unsigned threads_that_read(unsigned wanted) noexcept;
 
-/// Shares out the chunks of all tensors to up to `threads` threads, in their order, and has the system read ahead of
-/// them. 0 threads are one per core, or as many as keep a device busy. With `verify`, what is copied is checked against
+/// Shares out the chunks of all tensors to up to `threads` threads, in the order of the file. 0 threads are one per
+/// core, or as many as keep a device busy. With `verify`, what is copied is checked against
 /// the sums, in the same pass. Throws corrupt, io; destinations hold anything then.
 void transfer(const Source& source, const format::IndexView& index, std::span<const Transfer> transfers, bool verify,
               unsigned threads);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <string>
 
 namespace ckpt::os {
@@ -37,11 +38,12 @@ std::unique_ptr<const DirectFile> DirectFile::open(const File& file) {
 
 std::span<const std::byte> DirectFile::read_at(std::uint64_t offset, std::uint64_t size,
                                                std::byte* buffer) const noexcept {
-  if (pages_.is_cached(static_cast<std::size_t>(offset))) return {};
+  if (refused_ || pages_.is_cached(static_cast<std::size_t>(offset))) return {};
   const auto before = static_cast<std::size_t>(offset % kAlignment);
   const auto wanted = static_cast<std::size_t>(std::min(size, kMostBytes));
   const std::size_t aligned = (before + wanted + kAlignment - 1) / kAlignment * kAlignment;
   const ssize_t got = ::pread(descriptor_.get(), buffer, aligned, static_cast<off_t>(offset - before));
+  if (got < 0 && errno == EINVAL) refused_ = true;
   if (got < 0 || static_cast<std::size_t>(got) <= before) return {};
   return {buffer + before, std::min(static_cast<std::size_t>(got) - before, wanted)};
 }

@@ -18,9 +18,6 @@ constexpr int kPopulate = MADV_POPULATE_READ;
 constexpr int kPopulate = 22;
 #endif
 
-// Who wants less at once looks at single tensors, and is not served with 2 MiB for each.
-constexpr std::size_t kMuch = std::size_t{512} << 10U;
-
 std::size_t page_start(std::size_t offset) noexcept {
   static const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   return offset / page * page;
@@ -45,10 +42,11 @@ bool Mapping::is_cached(std::size_t offset) const noexcept {
 
 int Mapping::populate(std::size_t offset, std::size_t size) const noexcept {
   if (size == 0) return 0;
-  // From then on the kernel reads 2 MiB and more at a time, whatever the readahead of the device.
-  if (size >= kMuch && !is_cached(offset) && !huge_.exchange(true)) ::madvise(data_, size_, MADV_HUGEPAGE);
   const std::size_t at = page_start(offset);
-  return ::madvise(data_ + at, offset + size - at, kPopulate) == 0 ? 0 : errno;
+  if (::madvise(data_ + at, offset + size - at, kPopulate) == 0) return 0;
+  const int error = errno;
+  if (error == EINVAL) ::madvise(data_ + at, offset + size - at, MADV_WILLNEED);
+  return error;
 }
 
 Mapping::~Mapping() { ::munmap(data_, size_); }

@@ -3,7 +3,6 @@
 
 #include "os/file.hpp"
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -30,9 +29,9 @@ class Mapping {
   /// tell: it does only to those who may write the file.
   bool is_cached(std::size_t offset) const noexcept;
 
-  /// Has the range, which lies within the mapping, in memory when it returns, and much of it in huge pages
-  /// where the file system has them. 0, or the errno: EFAULT when a part of it cannot be read, where touching it would
-  /// be SIGBUS; EINVAL when the kernel is older than 5.14.
+  /// Has the range, which lies within the mapping, in memory when it returns. 0, or the errno: EFAULT when a part of it
+  /// cannot be read, where touching it would be SIGBUS; EINVAL when the kernel is older than 5.14, and has only been
+  /// asked to read it soon.
   int populate(std::size_t offset, std::size_t size) const noexcept;
 
   std::span<const std::byte> bytes() const noexcept { return {data_, size_}; }
@@ -41,7 +40,6 @@ class Mapping {
  private:
   std::byte* data_ = nullptr;
   std::size_t size_ = 0;
-  mutable std::atomic<bool> huge_ = false;  // whether the kernel was asked for that
 };
 
 }  // namespace ckpt::os
