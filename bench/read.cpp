@@ -68,7 +68,7 @@ void read_cold(benchmark::State& state, ReadMode mode) {
 }
 
 // Into memory that the program has, as a training that goes on does.
-void restore(benchmark::State& state, Verify verify) {
+void restore(benchmark::State& state, Verify verify, bool check_first) {
   guarded(state, [&] {
     const std::filesystem::path file = work_folder() / ("model-" + std::to_string(state.range(0)) + ".ckpt");
     Model saved{state.range(0), lent_source(state.range(0))};
@@ -77,7 +77,7 @@ void restore(benchmark::State& state, Verify verify) {
     Checkpoint checkpoint{model};
     require_warm(file);
     for (auto _ : state) {
-      checkpoint.read(file, {.verify = verify}).assert_consumed();
+      checkpoint.read(file, {.verify = verify, .check_first = check_first}).assert_consumed();
       benchmark::ClobberMemory();
     }
     if (sum(target(state.range(0))) != sum(source(state.range(0)))) throw std::runtime_error{"other values"};
@@ -102,8 +102,9 @@ BENCHMARK_CAPTURE(read_into, copy, Verify::none)->Name("read_into")->Apply(each_
 BENCHMARK_CAPTURE(read_into, verified, Verify::lazy)->Apply(each_size)->UseRealTime();
 BENCHMARK_CAPTURE(read_cold, mmap, ReadMode::mmap)->Apply(each_size)->UseRealTime();
 BENCHMARK_CAPTURE(read_cold, read, ReadMode::read)->Apply(each_size)->UseRealTime();
-BENCHMARK_CAPTURE(restore, copy, Verify::none)->Apply(each_size)->UseRealTime();
-BENCHMARK_CAPTURE(restore, verified, Verify::lazy)->Apply(each_size)->UseRealTime();
+BENCHMARK_CAPTURE(restore, copy, Verify::none, true)->Apply(each_size)->UseRealTime();
+BENCHMARK_CAPTURE(restore, verified, Verify::lazy, true)->Apply(each_size)->UseRealTime();
+BENCHMARK_CAPTURE(restore, one_pass, Verify::lazy, false)->Apply(each_size)->UseRealTime();
 BENCHMARK(verify)->Apply(each_size)->UseRealTime();
 
 }  // namespace

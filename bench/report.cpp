@@ -117,6 +117,7 @@ void TableReport::print_ratios() {
     print_share("save_durable" + size, "limit_write_direct" + size, mebibytes >= 1024 ? 0.8 : 0);
     print_share("save_cached" + size, "limit_write_cached" + size, 0);
     print_times("save_async_stall" + size, "limit_memcpy_all" + size, 1.15);
+    print_time("save_async_hand_off" + size, 50e3);
     print_share("read_warm" + size, "limit_sum" + size, 0);
     print_share("read_into" + size, "limit_memcpy_all" + size, 0.9);
     print_share("read_into/verified" + size, "limit_memcpy_all" + size, 0.7);
@@ -124,6 +125,7 @@ void TableReport::print_ratios() {
     print_share("read_cold/read" + size, "limit_read_direct" + size, 0.95);
     print_share("restore/copy" + size, "limit_memcpy_all" + size, 0.9);
     print_share("restore/verified" + size, "limit_memcpy_all" + size, 0.7);
+    print_share("restore/one_pass" + size, "limit_memcpy_all" + size, 0.7);
     print_share("verify" + size, "limit_xxh3" + size, 0);
   }
   GetOutputStream() << std::flush;
@@ -148,6 +150,13 @@ void TableReport::print_per_tensor(const std::string& name, double tensors, doub
   const double each = medians_[name] / tensors;
   GetOutputStream() << text("%-24s takes %6.0f ns a tensor            %s\n", name.c_str(), each,
                             goal("at most", at_most, each <= at_most).c_str());
+}
+
+void TableReport::print_time(const std::string& name, double at_most) {
+  if (!medians_.contains(name)) return;
+  GetOutputStream() << text("%-24s takes %11s                       ", name.c_str(), duration(medians_[name]).c_str())
+                    << "at most " << duration(at_most) << (medians_[name] <= at_most ? ": reached" : ": missed")
+                    << '\n';
 }
 
 }  // namespace ckpt::bench

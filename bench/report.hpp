@@ -49,6 +49,7 @@ class TableReport : public benchmark::BenchmarkReporter {
   // A goal of 0 is none.
   void print_times(const std::string& name, const std::string& limit, double at_most);
   void print_share(const std::string& name, const std::string& limit, double at_least);
+  void print_time(const std::string& name, double at_most);  // in nanoseconds
   void print_per_tensor(const std::string& name, double tensors, double at_most);
 
   std::vector<Row> rows_;

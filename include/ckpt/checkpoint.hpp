@@ -74,7 +74,8 @@ class Checkpoint : public Trackable {
   /// Throws not_found, io, corrupt, unsupported, limit as Reader::open, and mismatch when an existing variable has
   /// another dtype or shape than the file says; nothing has changed then, unless the error says that the file
   /// changed while it was restored: its values are checked again as they are copied out of a mapping. In ReadMode::read
-  /// and for compressed tensors this needs memory for a second copy of the existing variables' values.
+  /// and for compressed tensors this needs memory for a second copy of the existing variables' values. See
+  /// RestoreOptions::check_first, which saves one pass and that memory.
   RestoreStatus restore(const std::filesystem::path& path, const RestoreOptions& options = {});
 
   /// The same without creating the save counter: for files made by write().

@@ -54,7 +54,7 @@ struct ManagerOptions {
   std::string name = "ckpt";
   /// For every save; save(SaveOptions) takes its place for one.
   SaveOptions save = {};
-  /// Used by restore_or_initialize(), which checks the whole file whatever `verify` says.
+  /// Used by restore_or_initialize(), which checks the whole file first, whatever `verify` and `check_first` say.
   RestoreOptions restore = {};
   /// For save_async().
   AsyncOptions async = {};

@@ -52,10 +52,16 @@ struct Rename {
 
 struct RestoreOptions {
   Binding binding = Binding::copy;
-  /// lazy checks the sums of each tensor when a variable gets it; restore() checks those of all existing variables
-  /// before it changes one, and what it copies out of a mapping once more. full reads and checks the whole file first.
+  /// lazy checks the sums of each tensor when a variable gets it; what restore() copies out of a mapping for existing
+  /// variables is checked once more as it is copied. full reads and checks the whole file first.
   Verify verify = Verify::lazy;
   ReadMode mode = ReadMode::automatic;
+  /// Whether restore() reads and checks the values of all existing variables before it changes one, so that a damaged
+  /// file changes nothing. Without, they go straight where they belong and are checked on the way: in one pass over the
+  /// file, and in ReadMode::read and for compressed tensors without memory for a second copy. An error of code corrupt
+  /// or io may then leave variables with a part of the file's values, and says so. Dtypes and shapes are compared
+  /// before anything changes in any case; values that are converted, bools and texts are always checked first.
+  bool check_first = true;
   /// Path in the file of the object that stands for the root of the checkpoint; empty for the file's own root. With
   /// "net", a Checkpoint of one layer {"l1", layer} takes `net/l1`; what lies elsewhere in the file does not count as
   /// unused.

@@ -151,31 +151,53 @@ void Plan::prepare() {
   prepare_to_wait();
 }
 
-// All tensors of a restoration at once, so that they are read and checked with all cores.
 void Plan::bind_values() {
-  std::map<Restoration*, std::vector<Assignment*>> groups;
+  struct Group {
+    std::vector<Assignment*> checked;
+    std::vector<Assignment*> straight;
+  };
+  std::map<Restoration*, Group> groups;
   for (Assignment& assignment : assignments_) {
-    if (assignment.fit.kind != Fit::Kind::skip) groups[assignment.match.restoration.get()].push_back(&assignment);
+    if (assignment.fit.kind == Fit::Kind::skip) continue;
+    Restoration& restoration = *assignment.match.restoration;
+    Group& group = groups[&restoration];
+    const bool straight = goes_straight(restoration, assignment.fit, *assignment.variable);
+    (straight ? group.straight : group.checked).push_back(&assignment);
   }
-  for (const auto& [restoration, assignments] : groups) {
-    std::vector<std::size_t> tensors;
-    for (const Assignment* assignment : assignments) tensors.push_back(assignment->fit.tensor);
-    std::vector<TensorView> values = restoration->reader().tensors(tensors);
-    MappedCopies mapped{restoration->reader(), {}, {}};
-    for (std::size_t i = 0; i < assignments.size(); ++i) {
-      Assignment& assignment = *assignments[i];
-      assignment.value = new_value(*restoration, assignment.fit, *assignment.variable, std::move(values[i]));
-      const Copy copy = copy_for(*assignment.variable, assignment.value);
-      if (copy.from.empty()) continue;
-      if (lies_in_mapping(*restoration, assignment.fit.info)) {
-        mapped.requests.push_back({tensors[i], {copy.to, copy.from.size()}});
-        mapped.copies.push_back(copy);
-      } else {
-        add_pieces(copies_, copy);
-      }
+  for (const auto& [restoration, group] : groups) {
+    bind_checked(*restoration, group.checked);
+    bind_straight(*restoration, group.straight);
+  }
+}
+
+// All tensors at once, so that they are read and checked with all cores.
+void Plan::bind_checked(Restoration& restoration, const std::vector<Assignment*>& assignments) {
+  std::vector<std::size_t> tensors;
+  for (const Assignment* assignment : assignments) tensors.push_back(assignment->fit.tensor);
+  std::vector<TensorView> values = restoration.reader().tensors(tensors);
+  StraightReads mapped{restoration.reader(), {}, {}};
+  for (std::size_t i = 0; i < assignments.size(); ++i) {
+    Assignment& assignment = *assignments[i];
+    assignment.value = new_value(restoration, assignment.fit, *assignment.variable, std::move(values[i]));
+    const Copy copy = copy_for(*assignment.variable, assignment.value);
+    if (copy.from.empty()) continue;
+    if (lies_in_mapping(restoration, assignment.fit.info)) {
+      mapped.requests.push_back({tensors[i], {copy.to, copy.from.size()}});
+      mapped.copies.push_back(copy);
+    } else {
+      add_pieces(copies_, copy);
     }
-    if (!mapped.copies.empty()) mapped_copies_.push_back(std::move(mapped));
   }
+  if (!mapped.requests.empty()) straight_reads_.push_back(std::move(mapped));
+}
+
+void Plan::bind_straight(Restoration& restoration, const std::vector<Assignment*>& assignments) {
+  StraightReads reads{restoration.reader(), {}, {}};
+  for (Assignment* const assignment : assignments) {
+    assignment->value = straight_value(assignment->fit, *assignment->variable);
+    reads.requests.push_back({assignment->fit.tensor, destination(*assignment->variable, assignment->value)});
+  }
+  if (!reads.requests.empty()) straight_reads_.push_back(std::move(reads));
 }
 
 void Plan::find_parents() {
@@ -197,7 +219,7 @@ void Plan::prepare_to_wait() {
 }
 
 void Plan::apply() {
-  for (const MappedCopies& copies : mapped_copies_) copy_with_sums(copies);
+  for (const StraightReads& reads : straight_reads_) read_straight(reads);
   copy_all(copies_, base::thread_count(0));
   for (Assignment& assignment : assignments_) {
     Restoration& restoration = *assignment.match.restoration;

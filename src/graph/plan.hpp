@@ -34,13 +34,13 @@ class Plan {
   void match(const std::shared_ptr<Restoration>& restoration, FileNode file_node, const std::shared_ptr<Node>& node,
              std::string path = {}, const std::shared_ptr<Node>& parent = nullptr);
 
-  /// Checks dtypes and shapes, reads (or maps) the values, checks their sums as the restoration wants; with all cores.
-  /// Takes all memory that the rest needs. Throws mismatch, corrupt, io.
+  /// Checks dtypes and shapes, reads (or maps) the values and checks their sums, with all cores and as far as the
+  /// restoration wants that first. Takes all memory that the rest needs. Throws mismatch, corrupt, io.
   void prepare();
 
-  /// Changes the variables. What is below the nodes of match() is taken then. Throws corrupt, io when a mapped file
-  /// has changed since prepare() checked it: variables that exist may then hold a part of it, and nothing else is
-  /// changed.
+  /// Changes the variables. What is below the nodes of match() is taken then. Throws corrupt, io, limit when values
+  /// that prepare() has not checked are damaged, or a mapped file has changed since it did: variables that exist may
+  /// then hold a part of it, and nothing else is changed.
   void apply();
 
   /// Lets all objects that have new values know; of what Trackable::after_restore throws, the first comes through. If
@@ -68,6 +68,8 @@ class Plan {
   std::shared_ptr<Node> live(const Restoration& restoration, std::uint32_t file_node) const;
   std::string path_of(const Restoration& restoration, std::uint32_t file_node) const;
   void bind_values();
+  void bind_checked(Restoration& restoration, const std::vector<Assignment*>& assignments);
+  void bind_straight(Restoration& restoration, const std::vector<Assignment*>& assignments);
   void find_parents();
   void prepare_to_wait();
   void wait_for_the_rest() noexcept;
@@ -85,7 +87,7 @@ class Plan {
   std::unordered_map<const VariableNode*, std::uint64_t> planned_uid_;
 
   // What apply() copies, links and tells.
-  std::vector<MappedCopies> mapped_copies_;
+  std::vector<StraightReads> straight_reads_;
   std::vector<Copy> copies_;
   struct Wait {
     Node* node;

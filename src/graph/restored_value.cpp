@@ -145,19 +145,32 @@ void copy_all(std::span<const Copy> copies, unsigned threads) noexcept {
 }
 
 bool lies_in_mapping(const Restoration& restoration, const TensorInfo& info) {
-  return restoration.options().verify != Verify::none && info.compression == Compression::none &&
-         restoration.reader().file().mode == ReadMode::mmap;
+  return info.compression == Compression::none && restoration.reader().file().mode == ReadMode::mmap;
 }
 
-void copy_with_sums(const MappedCopies& copies) {
+bool goes_straight(const Restoration& restoration, const Fit& fit, const VariableNode& variable) {
+  const RestoreOptions& options = restoration.options();
+  const bool copies = options.binding == Binding::copy || variable.storage.kind == Storage::Kind::lent;
+  return !options.check_first && copies && fit.kind == Fit::Kind::exact && fit.info.dtype != DType::boolean &&
+         !has_variable_length(fit.info.dtype);
+}
+
+void read_straight(const StraightReads& reads) {
+  constexpr const char* kAdvice =
+      "variables hold a part of its values now: restore another checkpoint before you go on";
+  const bool checked_before = !reads.copies.empty();
   try {
-    copies.reader.read_into(copies.requests);
+    reads.reader.read_into(reads.requests);
   } catch (const std::bad_alloc&) {
-    copy_all(copies.copies, 1);
+    if (checked_before) return copy_all(reads.copies, 1);
+    throw Error{ErrorCode::limit,
+                {.problem = "not enough memory to read the values", .file = reads.reader.path(), .advice = kAdvice}};
   } catch (const Error& error) {
     ErrorDetails details = error.details();
-    details.problem = "the file changed while it was restored: " + details.problem;
-    details.advice = "variables hold a part of its values now: restore another checkpoint before you go on";
+    if (checked_before && error.code() == ErrorCode::corrupt) {
+      details.problem = "the file changed while it was restored: " + details.problem;
+    }
+    details.advice = kAdvice;
     throw Error{error.code(), std::move(details)};
   }
 }
@@ -184,9 +197,23 @@ NewValue new_value(Restoration& restoration, const Fit& fit, const VariableNode&
   return result;
 }
 
+NewValue straight_value(const Fit& fit, const VariableNode& variable) {
+  const auto size = static_cast<std::size_t>(fit.info.size_bytes);
+  NewValue result;
+  result.copies = false;
+  const Storage& present = variable.storage;
+  if (present.kind == Storage::Kind::view || present.size != size) result.replacement = allocate(size);
+  return result;
+}
+
+std::span<std::byte> destination(const VariableNode& variable, const NewValue& value) {
+  const Storage& storage = value.replacement.owner ? value.replacement : variable.storage;
+  return {storage.data, storage.size};
+}
+
 Copy copy_for(const VariableNode& variable, const NewValue& value) {
   if (!value.copies || value.value.dtype() != variable.dtype) return {};
-  return {value.replacement.owner ? value.replacement.data : variable.storage.data, value.value.bytes()};
+  return {destination(variable, value).data(), value.value.bytes()};
 }
 
 void assign(VariableNode& variable, NewValue&& value, std::uint64_t uid) noexcept {

@@ -50,19 +50,22 @@ void add_pieces(std::vector<Copy>& copies, const Copy& whole);
 /// Makes copies that do not overlap, with up to `threads` threads; without memory for them, with this one alone.
 void copy_all(std::span<const Copy> copies, unsigned threads) noexcept;
 
-/// Copies out of the mapping of a file, whose sums are wanted.
-struct MappedCopies {
+/// Values that go from the file straight into variables, and are checked on the way.
+struct StraightReads {
   Reader reader;
   std::vector<ReadRequest> requests;
-  std::vector<Copy> copies;  ///< the same
+  std::vector<Copy> copies;  ///< the same, out of a mapping whose sums have been checked; empty when they have not
 };
 
-/// Whether a value is to be copied so, and not out of memory that has been read and checked.
+/// Whether a value that has been checked is to be read so, and not out of memory that nobody else changes.
 bool lies_in_mapping(const Restoration& restoration, const TensorInfo& info);
 
-/// Makes the copies and checks them: the file may have changed since its own sums were checked. Without memory for that
-/// it copies alone. Throws corrupt, io: then some of the copies are made.
-void copy_with_sums(const MappedCopies& copies);
+/// Whether a value is to be read so without having been checked.
+bool goes_straight(const Restoration& restoration, const Fit& fit, const VariableNode& variable);
+
+/// Reads and checks them. Where they have been checked, the file may have changed since, and without memory for checks
+/// they are only copied. Throws corrupt, io, limit: then some of the variables have a part of their values.
+void read_straight(const StraightReads& reads);
 
 /// A value on its way to a variable that exists.
 struct NewValue {
@@ -74,6 +77,12 @@ struct NewValue {
 /// `value` is the tensor as the reader gives it. Changes no variable. Throws corrupt when it is none that a program can
 /// use.
 NewValue new_value(Restoration& restoration, const Fit& fit, const VariableNode& variable, TensorView value);
+
+/// For one that goes_straight(): new memory for it, or none.
+NewValue straight_value(const Fit& fit, const VariableNode& variable);
+
+/// Where the value of a variable is to be.
+std::span<std::byte> destination(const VariableNode& variable, const NewValue& value);
 
 /// What remains to be copied when the variable was assigned the value; nothing when it is converted or mapped.
 Copy copy_for(const VariableNode& variable, const NewValue& value);

@@ -59,7 +59,8 @@ RestoreResult CheckpointManager::Impl::restore() {
   RestoreResult result;
   std::optional<Error> damaged;  // the newest; what was removed by hand is no checkpoint any more
   RestoreOptions options = options_.restore;
-  if (options.verify == Verify::full) options.verify = Verify::lazy;  // what is checked here need not be checked again
+  if (options.verify == Verify::full) options.verify = Verify::lazy;
+  options.check_first = false;  // the whole file is checked here
   for (const Entry& candidate : candidates()) {
     const std::filesystem::path path = directory_.path() / candidate.file;
     try {
