@@ -39,7 +39,8 @@ struct ErrorDetails {
 };
 
 /// Thrown by every function of the library that can fail. `what()` is one line that holds all details; names that came
-/// from a file are escaped in it.
+/// from a file are escaped in it. Memory that is not there for tensors is an Error of code limit; where a few bytes are
+/// missing, std::bad_alloc may come through.
 class Error : public std::runtime_error {
  public:
   Error(ErrorCode code, ErrorDetails details);

@@ -83,7 +83,8 @@ void resume() {
   ckpt::Checkpoint checkpoint{{"step", step}, {"optimizer", adam}, {"net", net}, {"random", generator_state}};
   ckpt::CheckpointManager manager{checkpoint, "runs/toy", {.max_to_keep = 3}};
 
-  manager.restore_or_initialize();  // newest checkpoint that is whole, or a fresh start
+  const ckpt::RestoreResult restored = manager.restore_or_initialize();  // the newest that is whole, or a fresh start
+  if (restored) restored.status->assert_existing_objects_matched();      // no variable of the program is new
   while (step < 1000) {
     train_step(net, adam);
     ++step;

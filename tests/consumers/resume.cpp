@@ -13,7 +13,8 @@ int main() {
   ckpt::Checkpoint checkpoint{{"step", step}, {"net", net}};
   ckpt::CheckpointManager manager{checkpoint, "runs/toy", {.max_to_keep = 3}};
 
-  manager.restore_or_initialize();  // the newest checkpoint that is whole, or a fresh start
+  const ckpt::RestoreResult restored = manager.restore_or_initialize();  // the newest that is whole, or a fresh start
+  if (restored) restored.status->assert_existing_objects_matched();      // no variable of the program is new
   for (const std::int64_t last = step + 10; step < last;) {
     for (float& weight : net.kernel.mutable_values()) weight *= 0.9F;  // a training step
     ++step;
