@@ -8,27 +8,54 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <limits>
 #include <span>
 #include <string>
 #include <type_traits>
 
 namespace ckpt {
 
+/// Whether a T converts by itself to `Integer`, which has all of its values. A floating point number does not.
+template <typename T, typename Integer>
+concept WidensTo = requires(const T& number) { std::type_identity_t<Integer[]>{number}; };
+
+template <typename T>
+concept Character = std::same_as<T, char> || std::same_as<T, wchar_t> || std::same_as<T, char8_t> ||
+                    std::same_as<T, char16_t> || std::same_as<T, char32_t>;
+
+/// What may be a dimension of a Shape: integers of any type, unscoped enums, and classes that convert to an integer,
+/// such as std::integral_constant. No bool and no character: these are mistakes.
+template <typename T>
+concept Dimension =
+    (WidensTo<T, std::int64_t> || WidensTo<T, std::uint64_t>) && !std::same_as<T, bool> && !Character<T>;
+
 /// Up to kMaxRank dimensions, in elements, outermost first (row-major). An empty shape is a scalar; a dimension may be
 /// 0. A small value type without allocation.
 class Shape {
  public:
-  /// A number of any integer type, so that sizes of containers can be written as they are: `Shape{values.size()}`.
+  /// So that sizes of containers can be written as they are: `Shape{values.size()}`.
   struct Dim {
     /// Throws limit when the number does not fit in 63 bits.
-    template <std::integral T>
-      requires(sizeof(T) <= sizeof(std::int64_t))
-    Dim(T number) : value{static_cast<std::int64_t>(number)} {  // NOLINT(google-explicit-constructor)
-      if (std::is_unsigned_v<T> && value < 0) refuse(static_cast<std::uint64_t>(number));
-    }
+    template <Dimension T>
+      requires(!std::is_class_v<T>)
+    Dim(T number) : value{in_63_bits(number)} {}  // NOLINT(google-explicit-constructor)
+    template <Dimension T>
+      requires std::is_class_v<T>
+    Dim(const T& number) : value{in_63_bits(number)} {}  // NOLINT(google-explicit-constructor)
+
     std::int64_t value;
 
    private:
+    template <typename T>
+    static std::int64_t in_63_bits(const T& number) {
+      if constexpr (WidensTo<T, std::int64_t>) {
+        return number;
+      } else {
+        const std::uint64_t unsigned_number = number;
+        if (unsigned_number > std::numeric_limits<std::int64_t>::max()) refuse(unsigned_number);
+        return static_cast<std::int64_t>(unsigned_number);
+      }
+    }
     [[noreturn]] static void refuse(std::uint64_t number);
   };
 

@@ -12,9 +12,11 @@
 #include <support/errors.hpp>
 #include <support/files.hpp>
 
+#include <atomic>
 #include <limits>
 #include <set>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 using namespace ckpt;
@@ -43,6 +45,19 @@ TEST_CASE("shapes") {
   CKPT_CHECK_CODE(ErrorCode::invalid_argument, Shape{-1});
   CKPT_CHECK_CODE(ErrorCode::invalid_argument, Shape{0, -1});
   CKPT_CHECK_CODE(ErrorCode::limit, (Shape{1, 1, 1, 1, 1, 1, 1, 1, 1}));
+}
+
+TEST_CASE("dimensions are whatever converts to an integer") {
+  enum { kRows = 3, kColumns = 4 };
+  enum Huge : std::uint64_t { kTooMuch = std::uint64_t{1} << 63U };
+  CHECK(Shape{kRows, kColumns} == Shape{3, 4});
+  CHECK(Shape{std::integral_constant<int, 3>{}, 2} == Shape{3, 2});
+  CHECK(Shape{std::integral_constant<std::size_t, 3>{}, std::uint8_t{2}} == Shape{3, 2});
+  const std::atomic<int> counter{5};  // which cannot be copied
+  CHECK(Shape{counter} == Shape{5});
+  CKPT_CHECK_CODE(ErrorCode::limit, Shape{kTooMuch});
+  CKPT_CHECK_CODE(ErrorCode::limit, (Shape{std::integral_constant<std::uint64_t, kTooMuch>{}}));
+  CKPT_CHECK_CODE(ErrorCode::invalid_argument, (Shape{std::integral_constant<int, -1>{}}));
 }
 
 TEST_CASE("dtypes have one name each") {
