@@ -3,9 +3,9 @@
 #include "base/checked.hpp"
 #include "base/stream_copy.hpp"
 #include "os/file.hpp"
+#include "os/memory.hpp"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,7 +16,6 @@
 namespace ckpt::os {
 namespace {
 
-constexpr std::size_t kHugePage = std::size_t{2} << 20U;
 static_assert(kHugePage % BlockWriter::kBlockBytes == 0);
 
 bool set_direct(int fd, bool on) noexcept {
@@ -191,7 +190,7 @@ bool BlockWriter::add_memory() noexcept {
   const std::size_t size = block_count_ == 0 ? kBlockBytes : kHugePage;
   auto* memory = static_cast<std::byte*>(std::aligned_alloc(size, size));
   if (memory == nullptr) return false;
-  if (size == kHugePage) ::madvise(memory, size, MADV_HUGEPAGE);
+  if (size == kHugePage) prefer_huge_pages({memory, size});
   memory_[memory_count_++].reset(memory);
   for (std::size_t i = 0; i < blocks; ++i) free_[free_count_++] = memory + i * kBlockBytes;
   block_count_ += blocks;

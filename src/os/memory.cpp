@@ -23,9 +23,10 @@ Memory::Memory(std::uint64_t bytes) : size_{rounded(bytes)} {
   void* address = ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (address == MAP_FAILED) {
     throw Error{ErrorCode::limit,
-                {.problem = "the system has no memory for a copy of what is to be saved",
+                {.problem = "the system has no memory for a copy of the data",
                  .expected = std::to_string(size_) + " bytes",
-                 .advice = "lend the variables until the file is durable (SaveMode::hand_off), or use Checkpoint::save",
+                 .advice = "free some memory; a save needs none when it lends the variables until the file is durable "
+                           "(SaveMode::hand_off), or as Checkpoint::save",
                  .system_error = errno}};
   }
   data_ = static_cast<std::byte*>(address);

@@ -14,9 +14,9 @@ inline constexpr std::size_t kHugePage = std::size_t{2} << 20U;
 /// device that writes into it. A hint.
 void prefer_huge_pages(std::span<std::byte> memory) noexcept;
 
-/// Anonymous memory in huge pages where the kernel has them. A process that is forked does not get it: it is for copies
-/// of data that only this process writes away, and a child would make each page that is written to be copied once
-/// more. Move-only; may be empty.
+/// Anonymous memory in huge pages where the kernel has them; before Linux 6.7, which aligns it to them, not at its
+/// ends. A process that is forked does not get it: it is for copies of data on its way between this process and a file,
+/// and a child would make each page that is written to be copied once more. Move-only; may be empty.
 class Memory {
  public:
   /// Sizes are rounded up to it.
