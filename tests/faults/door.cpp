@@ -448,11 +448,14 @@ int __wrap_inotify_add_watch(int fd, const char* path, std::uint32_t mask) {
                                [&](std::size_t) { return __real_inotify_add_watch(fd, path, mask); }));
 }
 
+// A handler must not wait for the door: these go straight through.
 int __real_sigaction(int, const struct sigaction*, struct sigaction*);
 int __wrap_sigaction(int signal, const struct sigaction* action, struct sigaction* before) {
-  // A handler must not wait for the door.
   return __real_sigaction(signal, action, before);
 }
+
+int __real_raise(int);
+int __wrap_raise(int signal) { return __real_raise(signal); }
 
 // std::thread's way to a new thread, in the library too.
 void __real__ZNSt6thread15_M_start_threadESt10unique_ptrINS_6_StateESt14default_deleteIS1_EEPFvvE(void*, void*, void*);

@@ -1,9 +1,6 @@
 // TrainingSession: restoring, saving by rules, stopping.
-#include "run.hpp"
+#include "session.hpp"
 
-#include <support/child.hpp>
-
-#include <csignal>
 #include <limits>
 #include <memory>
 #include <span>
@@ -13,34 +10,6 @@
 
 using namespace ckpt;
 using namespace ckpt::test;
-
-namespace {
-
-/// A program whose training adds 1 to a value at each step.
-struct Program {
-  Variable<float> value{0};
-  Variable<std::int64_t> step{0};
-  Checkpoint checkpoint{{"v", value}, {"step", step}};
-
-  void train() {
-    value += 1;
-    ++step;
-  }
-};
-
-SessionOptions quick_session(SessionOptions options = {}) {
-  options.manager.save = quick();
-  options.handle_signals = false;
-  return options;
-}
-
-/// Trains until the session says stop.
-void train(TrainingSession& session, Program& program) {
-  while (session.next()) program.train();
-  session.finish();
-}
-
-}  // namespace
 
 TEST_CASE("a session saves at the start, every so many steps, and at the end", "[manager][session]") {
   TempDir dir;
@@ -238,55 +207,6 @@ TEST_CASE("listeners hear of everything, and may stop", "[manager][session][list
                                           "model-4.ckpt", "end 4"});
 }
 
-TEST_CASE("a signal saves and stops, a second one ends the process", "[manager][session][signal]") {
-  TempDir dir;
-  const int number = GENERATE(SIGTERM, SIGINT);
-  CAPTURE(number);
-  void (*const handler)(int) = [](int) {};
-  std::signal(number, handler);
-  {
-    Program program;
-    SessionOptions options = quick_session({.save_steps = 1000});
-    options.handle_signals = true;
-    TrainingSession session{program.checkpoint, program.step, dir / "run", options};
-    for (int i = 0; i < 3; ++i) {
-      REQUIRE(session.next());
-      program.train();
-    }
-    std::raise(number);
-    CHECK(session.should_stop());
-    CHECK(session.signal() == number);
-    CHECK_FALSE(session.next());
-    CHECK(session.stop_reason() == StopReason::signal);
-    CHECK(checkpoints_in(dir / "run") == Paths{"model-0.ckpt", "model-3.ckpt"});  // before finish() already
-    session.finish();
-    CKPT_CHECK_CODE(ErrorCode::busy, TrainingSession(program.checkpoint, program.step, dir / "other", options));
-  }
-  CHECK(std::signal(number, SIG_DFL) == handler);  // as before
-}
-
-TEST_CASE("a second signal ends the process at once", "[manager][session][signal]") {
-  TempDir dir;
-  const pid_t child = ::fork();
-  REQUIRE(child >= 0);
-  if (child == 0) {
-    for (const int number : {SIGTERM, SIGINT}) std::signal(number, SIG_DFL);  // not the test framework's
-    try {
-      Program program;
-      TrainingSession session{program.checkpoint, program.step, dir / "run"};
-      session.next();
-      std::raise(SIGTERM);
-      std::raise(SIGINT);
-    } catch (...) {
-    }
-    ::_exit(0);
-  }
-  int status = 0;
-  REQUIRE(::waitpid(child, &status, 0) == child);
-  CHECK(WIFSIGNALED(status));
-  CHECK(WTERMSIG(status) == SIGINT);
-}
-
 TEST_CASE("a session without checkpoints, and one that is asked to stop", "[manager][session]") {
   TempDir dir;
   Program program;
@@ -331,49 +251,6 @@ TEST_CASE("options that are wrong", "[manager][session]") {
   refused(quick_session());
   refused(quick_session({.early_stopping = EarlyStopping{"loss"}}));
   CHECK(names_in(dir.path()).empty());
-}
-
-TEST_CASE("the program's own handlers are back at the end", "[manager][session][signal]") {
-  TempDir dir;
-  void (*const handler)(int) = [](int) {};
-  for (const int number : {SIGTERM, SIGINT}) std::signal(number, handler);
-  {
-    Program program;
-    SessionOptions options = quick_session();
-    options.handle_signals = true;
-    const TrainingSession session{program.checkpoint, program.step, dir / "run", options};
-  }
-  for (const int number : {SIGTERM, SIGINT}) CHECK(std::signal(number, SIG_DFL) == handler);
-}
-
-TEST_CASE("a handler that the program installs meanwhile stays", "[manager][session][signal]") {
-  TempDir dir;
-  void (*const before)(int) = [](int) {};
-  void (*const meanwhile)(int) = [](int) {};
-  for (const int number : {SIGTERM, SIGINT}) std::signal(number, before);
-  const bool signal_comes = GENERATE(false, true);  // then the handlers are put back twice
-  {
-    Program program;
-    SessionOptions options = quick_session();
-    options.handle_signals = true;
-    const TrainingSession session{program.checkpoint, program.step, dir / "run", options};
-    std::signal(SIGTERM, meanwhile);
-    if (signal_comes) std::raise(SIGINT);
-  }
-  CHECK(std::signal(SIGTERM, SIG_DFL) == meanwhile);
-  CHECK(std::signal(SIGINT, SIG_DFL) == before);
-}
-
-TEST_CASE("a signal that is ignored stays ignored", "[manager][session][signal]") {
-  TempDir dir;
-  std::signal(SIGINT, SIG_IGN);
-  Program program;
-  SessionOptions options = quick_session();
-  options.handle_signals = true;
-  TrainingSession session{program.checkpoint, program.step, dir / "run", options};
-  std::raise(SIGINT);
-  CHECK_FALSE(session.should_stop());
-  std::signal(SIGINT, SIG_DFL);
 }
 
 TEST_CASE("a report whose save fails may be made again", "[manager][session][early]") {

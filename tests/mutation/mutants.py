@@ -34,7 +34,7 @@ TESTS = {
     "saving again": ["tests/graph/graph_async_again_test", "--abort"],
     "binding": ["tests/graph/graph_binding_test", "--abort"],
 }
-MANAGER = ["manager", "state", "fallback", "retention", "session", "history", "garbage", "deletion", "clock", "interval", "watch", "failure", "async", "crowd"]
+MANAGER = ["manager", "state", "fallback", "retention", "session", "signal", "history", "garbage", "deletion", "clock", "interval", "watch", "failure", "async", "crowd"]
 TESTS |= {name: [f"tests/manager/manager_{name}_test", "--abort", "~[kill]"] for name in MANAGER}
 
 # Folder of a mutant -> the tests that see it, those first that are quick and likely to fail. None fails: it survived.
@@ -44,7 +44,7 @@ TESTS_OF = {
     "src/codec": ["codec", "hostile", "round trip", "values", "damage", "memory", "flips", "golden"],
     "src/format": READ + ["memory"],
     "src/io": ["values", *READ, "verifying", "forks", "base", "saves", "openings", "memory"],
-    "src/os": ["os", "system", "atomic", "saves", "openings", "managers", "power", "values", "manager", "garbage", "watch", "session", "deletion", "failure", "crowd", "forks", "memory"],
+    "src/os": ["os", "system", "atomic", "saves", "openings", "managers", "power", "values", "manager", "garbage", "watch", "session", "signal", "deletion", "failure", "crowd", "forks", "memory"],
     "src/graph": ["binding", "memory of managers", "async"],
     "src/manager": [*MANAGER, "managers", "memory of managers", "power"],
 }
@@ -159,9 +159,16 @@ MUTANTS = [
     ("the temporary of a living writer is stale", DIRECTORY, "if (!file.is_open() || try_lock(file.get()) != LockResult::held) return false;", "if (!file.is_open()) return false;", ["os"]),
     ("short names are read past their end", DIRECTORY, "if (name.size() < kTail + 2 || name", "if (name", ["os"]),
     ("stale temporaries stay", "src/manager/manager.cpp", "os::remove_stale_temporaries(directory_)", "std::vector<std::string>{}", ["fallback", "manager"]),
-    ("a signal's handler stays", SIGNALS, "StopSignals::~StopSignals() {\n  put_back();\n", "StopSignals::~StopSignals() {\n", ["session"]),
-    ("the second signal is noted, too", SIGNALS, "  first_signal.store(signal);\n  put_back();\n", "  first_signal.store(signal);\n", ["session"]),
-    ("a signal that was ignored is heard", SIGNALS, "if (before[i].sa_handler != SIG_IGN) ", "", ["session"]),
+    ("a signal's handler stays", SIGNALS, "StopSignals::~StopSignals() {\n  put_back();\n", "StopSignals::~StopSignals() {\n", ["signal"]),
+    ("the second signal is noted, too", SIGNALS, "return pass_on(signal);\n  put_back();\n", "return pass_on(signal);\n", ["signal"]),
+    ("a signal that was ignored is heard", SIGNALS, "if (found[i].before.sa_handler != SIG_IGN) ", "", ["signal"]),
+    ("a signal is noted for a session that has ended", SIGNALS, "if (!in_use || !first", "if (!first", ["signal"]),
+    ("the second signal that is passed on to a session is swallowed", SIGNALS, "compare_exchange_strong(none, signal)) return pass_on(signal);", "compare_exchange_strong(none, signal)) return;", ["signal"]),
+    ("a signal that is passed on does not end the process", SIGNALS, "  ::raise(signal);\n", "", ["signal"]),
+    ("a signal that is passed on calls what ignores it", SIGNALS, "  if (beneath.sa_handler == SIG_IGN) return;\n", "", ["signal"]),
+    ("a signal that is passed on has no information", SIGNALS, "if ((beneath.sa_flags & SA_SIGINFO) != 0) {", "if (false) {", ["signal"]),
+    ("a handler that passes on has its own signals passed on", SIGNALS, "    if (before.sa_handler != left) beneath", "    beneath", ["signal"]),
+    ("a session finds itself", SIGNALS, "action.sa_handler == note_signal ? beneath : action;", "action;", ["signal"]),
     ("a directory that went is watched on", WATCH, "    if (gone) events_.reset();\n", "", ["os"]),
     ("a directory that another took the place of", DIRECTORY, "if (error == 0 && id_in(opened) == id_in(named)) return;", "if (error == 0) return;", ["manager"]),
     ("a directory that went counts as there", DIRECTORY, "if (error == 0 && id_in(opened) == id_in(named)) return;", "return;", ["manager"]),
