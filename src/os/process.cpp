@@ -20,8 +20,9 @@ int process_id() noexcept { return ::getpid(); }
 unsigned fork_depth() noexcept { return depth.load(std::memory_order_relaxed); }
 
 void run_as_batch() noexcept {
+  if (::sched_getscheduler(0) != SCHED_OTHER) return;  // 0: this thread
   constexpr sched_param kNoPriority{};
-  ::sched_setscheduler(0, SCHED_BATCH, &kNoPriority);  // 0: this thread
+  ::sched_setscheduler(0, SCHED_BATCH, &kNoPriority);
 }
 
 }  // namespace ckpt::os

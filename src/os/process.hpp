@@ -11,7 +11,8 @@ int process_id() noexcept;
 unsigned fork_depth() noexcept;
 
 /// For a thread that works in the background, and those that it starts: when they have something to do, they wait until
-/// a processor is free or their turn has come, and do not interrupt other threads. Their share stays the same. A hint.
+/// a processor is free or their turn has come, and do not interrupt other threads. Their share stays the same. A hint,
+/// which leaves alone what somebody has asked for: a thread that runs in real time or when nothing else does stays so.
 void run_as_batch() noexcept;
 
 }  // namespace ckpt::os

@@ -419,6 +419,12 @@ int __wrap_getrlimit64(int resource, struct rlimit* limit) {
       pass({.call = Call::getrlimit}, SITE, [&](std::size_t) { return __real_getrlimit64(resource, limit); }));
 }
 
+int __real_sched_getscheduler(pid_t);
+int __wrap_sched_getscheduler(pid_t thread) {
+  return static_cast<int>(
+      pass({.call = Call::sched_getscheduler}, SITE, [&](std::size_t) { return __real_sched_getscheduler(thread); }));
+}
+
 int __real_sched_setscheduler(pid_t, int, const struct sched_param*);
 int __wrap_sched_setscheduler(pid_t thread, int policy, const struct sched_param* parameters) {
   return static_cast<int>(pass({.call = Call::sched_setscheduler}, SITE,

@@ -19,7 +19,7 @@ namespace ckpt::test::door {
   X(open) X(openat) X(close) X(fcntl) X(stat) X(fstat) X(fstatat) X(fstatfs) X(read) X(pread) X(pwrite)       \
   X(fsync) X(fallocate) X(ftruncate) X(sync_file_range) X(mmap) X(munmap) X(madvise) X(mincore) X(mkdir) X(unlinkat) \
   X(renameat) X(renameat2) X(linkat) X(fdopendir) X(readdir) X(closedir) X(getrandom) X(getrlimit) X(getpid) X(poll) \
-  X(sched_setscheduler) X(inotify_init1) X(inotify_add_watch) X(sigaction) X(start_thread)
+  X(sched_getscheduler) X(sched_setscheduler) X(inotify_init1) X(inotify_add_watch) X(sigaction) X(start_thread)
 // clang-format on
 
 enum class Call : std::uint8_t {

@@ -26,7 +26,7 @@ namespace {
 //   fstatat                   a look for a directory in the way: the rename would say so, too
 //   fallocate, getrlimit      only a full disk is taken seriously (and struck.error says so)
 //   fstatfs                   taken for a local disk
-//   sched_setscheduler        a hint, too
+//   sched_*scheduler          a hint, too
 //   sync_file_range, madvise  hints
 //   mmap                      of a file whose time a manager wants to know
 //   pwrite                    EINVAL: refused for direct I/O alone
@@ -255,8 +255,8 @@ TEST_CASE("the Nth call of a save in the background fails") {
   const QuietLog quiet;
   const Sweep sweep =
       strike_all("save in the background", [](const fs::path& dir) { return std::make_unique<Async>(dir); });
-  CHECK(sweep.survived ==
-        Survived{"close", "fallocate", "fcntl", "fstatat", "getrlimit", "madvise", "munmap", "sched_setscheduler"});
+  CHECK(sweep.survived == Survived{"close", "fallocate", "fcntl", "fstatat", "getrlimit", "madvise", "munmap",
+                                   "sched_getscheduler", "sched_setscheduler"});
 }
 
 TEST_CASE("a call fails while a save cleans up after one that failed") {

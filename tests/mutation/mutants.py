@@ -169,6 +169,7 @@ MUTANTS = [
     ("a signal that is passed on has no information", SIGNALS, "if ((beneath.sa_flags & SA_SIGINFO) != 0) {", "if (false) {", ["signal"]),
     ("a handler that passes on has its own signals passed on", SIGNALS, "    if (before.sa_handler != left) beneath", "    beneath", ["signal"]),
     ("a session finds itself", SIGNALS, "action.sa_handler == note_signal ? beneath : action;", "action;", ["signal"]),
+    ("a saver leaves the policy that was asked for", "src/os/process.cpp", "  if (::sched_getscheduler(0) != SCHED_OTHER) return;", "  ", ["os"]),
     ("a directory that went is watched on", WATCH, "    if (gone) events_.reset();\n", "", ["os"]),
     ("a directory that another took the place of", DIRECTORY, "if (error == 0 && id_in(opened) == id_in(named)) return;", "if (error == 0) return;", ["manager"]),
     ("a directory that went counts as there", DIRECTORY, "if (error == 0 && id_in(opened) == id_in(named)) return;", "return;", ["manager"]),
