@@ -5,6 +5,7 @@
 
 #include <ckpt/error.hpp>
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -31,28 +32,44 @@ std::size_t make_missing(const std::filesystem::path& path) {
   return failed == 0 ? made + 1 : made;
 }
 
+// Which directory it is, at which path. The number of one that was removed may soon be that of a new one: the time of
+// birth tells them apart, where the file system keeps it.
+struct Known {
+  std::size_t path = 0;
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  std::uint64_t born = 0;  // in nanoseconds
+
+  friend bool operator==(const Known&, const Known&) = default;
+};
+
+// Nothing when the system does not tell.
+std::optional<Known> identify(const Directory& directory) {
+  constexpr std::uint64_t kNanoseconds = 1'000'000'000;
+  struct statx status{};
+  if (::statx(directory.fd(), "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &status) != 0) return std::nullopt;
+  return Known{.path = std::hash<std::string>{}(absolute_path(directory.path())),
+               .device = (std::uint64_t{status.stx_dev_major} << 32U) | status.stx_dev_minor,
+               .inode = status.stx_ino,
+               .born = static_cast<std::uint64_t>(status.stx_btime.tv_sec) * kNanoseconds + status.stx_btime.tv_nsec};
+}
+
 // The last directories of which this process has made all entries above durable. Takes no memory, and needs none when
 // the process ends: one who saves in a destructor of a static object still asks. Waits for nobody: a process that was
 // forked while another thread was here would wait for ever, and only syncs once more.
 class DurableDirectories {
  public:
-  bool has(const std::string& absolute, FileId id) {
+  bool has(const Known& directory) {
     const std::unique_lock lock{mutex_, std::try_to_lock};
-    return lock.owns_lock() && std::ranges::find(known_, Known{std::hash<std::string>{}(absolute), id}) != known_.end();
+    return lock.owns_lock() && std::ranges::find(known_, directory) != known_.end();
   }
 
-  void add(const std::string& absolute, FileId id) {
+  void add(const Known& directory) {
     const std::unique_lock lock{mutex_, std::try_to_lock};
-    if (lock.owns_lock()) known_[next_++ % known_.size()] = {std::hash<std::string>{}(absolute), id};
+    if (lock.owns_lock()) known_[next_++ % known_.size()] = directory;
   }
 
  private:
-  struct Known {
-    std::size_t path = 0;
-    FileId id;
-
-    friend bool operator==(const Known&, const Known&) = default;
-  };
   std::mutex mutex_;
   std::array<Known, 64> known_{};
   std::size_t next_ = 0;
@@ -65,12 +82,10 @@ constinit DurableDirectories durable_directories;
 Directory Directory::create_all(const std::filesystem::path& path) {
   const std::size_t made = make_missing(path);
   Directory directory = open(path);
-  const FileId id = directory.id();
-  const std::string absolute = absolute_path(path);
-  if (made > 0 || !durable_directories.has(absolute, id)) {
-    directory.make_entries_durable(made);
-    durable_directories.add(absolute, id);
-  }
+  const std::optional<Known> known = identify(directory);
+  if (made == 0 && known && durable_directories.has(*known)) return directory;
+  directory.make_entries_durable(made);
+  if (known) durable_directories.add(*known);
   return directory;
 }
 

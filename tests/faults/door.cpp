@@ -39,6 +39,7 @@ std::atomic<std::int64_t> mappings{0};
 std::atomic<std::uint64_t> strays{0};
 std::atomic<std::uint32_t> file_system{0};
 std::atomic<bool> nothing_cached{false};
+std::atomic<std::int64_t> born{0};
 
 // For what follows. Held during a call, so that the order of events is that of the calls.
 std::mutex mutex;
@@ -196,6 +197,7 @@ void mark(std::string text) {
 std::int64_t live_mappings() { return mappings; }
 void pretend_file_system(std::uint32_t type) { file_system = type; }
 void pretend_nothing_cached(bool pretend) { nothing_cached = pretend; }
+void pretend_birth(std::int64_t second) { born = second; }
 std::uint64_t stray_closes() { return strays; }
 std::size_t struck_sites() {
   const std::scoped_lock lock{mutex};
@@ -267,6 +269,20 @@ int __real_fstatat64(int, const char*, struct stat*, int);
 int __wrap_fstatat64(int fd, const char* name, struct stat* status, int flags) {
   return static_cast<int>(pass({.call = Call::fstatat, .fd = fd, .flags = flags, .name = text(name)}, SITE,
                                [&](std::size_t) { return __real_fstatat64(fd, name, status, flags); }));
+}
+
+int __real_statx(int, const char*, int, unsigned, struct statx*);
+int __wrap_statx(int fd, const char* name, int flags, unsigned mask, struct statx* status) {
+  return static_cast<int>(
+      pass({.call = Call::statx, .fd = fd, .flags = flags, .name = text(name)}, SITE, [&](std::size_t) {
+        const int done = __real_statx(fd, name, flags, mask, status);
+        if (const std::int64_t birth = born) {
+          status->stx_ino = 1;
+          status->stx_btime.tv_sec = birth;
+          status->stx_btime.tv_nsec = 0;
+        }
+        return done;
+      }));
 }
 
 int __real_fstatfs64(int, struct statfs*);

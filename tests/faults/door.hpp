@@ -16,7 +16,7 @@ namespace ckpt::test::door {
 
 // clang-format off
 #define CKPT_DOOR_CALLS(X)                                                                                           \
-  X(open) X(openat) X(close) X(fcntl) X(stat) X(fstat) X(fstatat) X(fstatfs) X(read) X(pread) X(pwrite)       \
+  X(open) X(openat) X(close) X(fcntl) X(stat) X(fstat) X(fstatat) X(statx) X(fstatfs) X(read) X(pread) X(pwrite)       \
   X(fsync) X(fallocate) X(ftruncate) X(sync_file_range) X(mmap) X(munmap) X(madvise) X(mincore) X(mkdir) X(unlinkat) \
   X(renameat) X(renameat2) X(linkat) X(fdopendir) X(readdir) X(closedir) X(getrandom) X(getrlimit) X(getpid) X(poll) \
   X(sched_getscheduler) X(sched_setscheduler) X(inotify_init1) X(inotify_add_watch) X(sigaction) X(start_thread)
@@ -98,6 +98,9 @@ void pretend_file_system(std::uint32_t type);
 
 /// Whether mincore says from now on that nothing is in memory.
 void pretend_nothing_cached(bool pretend);
+
+/// What statx says from now on: that each file has the same inode, and that it was made in that second. 0: the truth.
+void pretend_birth(std::int64_t second);
 
 /// Since the program began.
 std::int64_t live_mappings();  ///< mmap less munmap

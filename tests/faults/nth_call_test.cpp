@@ -27,6 +27,7 @@ namespace {
 //   fallocate, getrlimit      only a full disk is taken seriously (and struck.error says so)
 //   fstatfs                   taken for a local disk
 //   sched_*scheduler          a hint, too
+//   statx                     a directory that is not known again is made durable once more
 //   sync_file_range, madvise  hints
 //   mmap                      of a file whose time a manager wants to know
 //   pwrite                    EINVAL: refused for direct I/O alone
@@ -231,17 +232,17 @@ TEST_CASE("the Nth call of opening, verifying and binding fails") {
 TEST_CASE("the Nth call of a manager fails") {
   const QuietLog quiet;
   CHECK(strike_all("manager, first start", managing(0)).survived ==
-        Survived{"close", "closedir", "fallocate", "fcntl", "fstatat", "getrlimit", "open"});
+        Survived{"close", "closedir", "fallocate", "fcntl", "fstatat", "getrlimit", "open", "statx"});
   // A parent directory that may not be opened need not be synced; one that cannot be opened is an error.
   CHECK(strike_all("manager, first start, no descriptors", managing(0), {{Effect::fail, EMFILE}}).survived ==
-        Survived{"close", "closedir", "fallocate", "fcntl", "fstatat", "getrlimit"});
+        Survived{"close", "closedir", "fallocate", "fcntl", "fstatat", "getrlimit", "statx"});
   CHECK(strike_all("manager, rotation", managing(4)).survived ==
         Survived{"close", "closedir", "fallocate", "fcntl", "fstat", "fstatat", "fstatfs", "fsync", "getrlimit",
-                 "madvise", "munmap", "open", "pread", "unlinkat"});
+                 "madvise", "munmap", "open", "pread", "statx", "unlinkat"});
   CHECK(strike_all("manager, recovery", managing(3, true)).survived ==
-        Survived{"close", "closedir", "fallocate", "fcntl", "fstat", "fstatat", "fstatfs", "fsync", "getrandom",
-                 "getrlimit", "madvise", "mmap", "munmap", "open", "openat", "pread", "pwrite", "renameat",
-                 "unlinkat"});
+        Survived{"close",  "closedir",  "fallocate", "fcntl",    "fstat", "fstatat", "fstatfs",
+                 "fsync",  "getrandom", "getrlimit", "madvise",  "mmap",  "munmap",  "open",
+                 "openat", "pread",     "pwrite",    "renameat", "statx", "unlinkat"});
   CHECK(strike_all("pin", [](const fs::path& dir) { return std::make_unique<Pin>(dir); }).survived ==
         Survived{"close", "fcntl", "fstatat", "getrlimit"});
 }
@@ -256,7 +257,7 @@ TEST_CASE("the Nth call of a save in the background fails") {
   const Sweep sweep =
       strike_all("save in the background", [](const fs::path& dir) { return std::make_unique<Async>(dir); });
   CHECK(sweep.survived == Survived{"close", "fallocate", "fcntl", "fstatat", "getrlimit", "madvise", "munmap",
-                                   "sched_getscheduler", "sched_setscheduler"});
+                                   "sched_getscheduler", "sched_setscheduler", "statx"});
 }
 
 TEST_CASE("a call fails while a save cleans up after one that failed") {
