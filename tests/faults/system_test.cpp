@@ -101,6 +101,24 @@ TEST_CASE("room that was asked for and is not there is an error at once, and a g
   CHECK_NOTHROW(save(EOPNOTSUPP, 1000, 1000));
 }
 
+TEST_CASE("a directory above that may not be opened matters to a new directory, and not to one that was there") {
+  const TempDir dir;
+  Variable<float> value{1};
+  Checkpoint checkpoint{{"v", value}};
+  const auto save = [&] {
+    // The first one that is opened is the directory itself.
+    const door::Guard guard{{{.error = EACCES, .nth = 2, .kind = Call::open}}};
+    checkpoint.write(dir / "a" / "b.ckpt");
+  };
+  CKPT_REQUIRE_ERROR(error, ErrorCode::io, save());
+  CHECK(error.details().system_error == EACCES);
+  CHECK(error.details().file == dir.path());
+  CHECK(names_in(dir / "a").empty());
+  save();
+  CHECK(door::fired(0) == 1);
+  CHECK(Reader::open(dir / "a" / "b.ckpt").verify().ok());
+}
+
 TEST_CASE("random bytes are drawn whole, however few come at a time") {
   Bytes bytes(64);
   {
