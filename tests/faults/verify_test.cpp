@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <numeric>
 #include <optional>
 #include <string>
@@ -80,6 +81,22 @@ std::uint64_t strike_prefaults() {
   }
 }
 
+// What a mapping cannot load is read, which tells why: at the first touch it would be a signal.
+void use_what_cannot_be_loaded(const std::function<void(const Reader&)>& use) {
+  const TempDir dir;
+  write_sample(dir / "a.ckpt");
+  const Reader reader = Reader::open(dir / "a.ckpt", {.mode = ReadMode::mmap, .verify = Verify::lazy});
+  use(reader);  // the index is known from here on
+  for (const bool fails : {false, true}) {
+    std::vector<door::Fault> faults{{.error = EFAULT, .times = door::kForEver, .kind = door::Call::madvise}};
+    if (fails) faults.push_back({.error = EIO, .times = door::kForEver, .kind = door::Call::pread});
+    const door::Guard guard{faults};
+    const auto error = error_of([&] { use(reader); });
+    REQUIRE(error.has_value() == fails);
+    if (fails) CHECK(error->details().system_error == EIO);
+  }
+}
+
 }  // namespace
 
 TEST_CASE("a read that fails while a file is verified is an error") {
@@ -89,3 +106,11 @@ TEST_CASE("a read that fails while a file is verified is an error") {
 }
 
 TEST_CASE("a read that fails while a file is prefaulted is an error") { CHECK(strike_prefaults() > 10); }
+
+TEST_CASE("what a mapping cannot load is an error where it is copied or checked") {
+  use_what_cannot_be_loaded([](const Reader& reader) { static_cast<void>(reader.tensor("w")); });
+  use_what_cannot_be_loaded([](const Reader& reader) {
+    Bytes memory(reader.tensor("w").bytes().size());
+    reader.read_into(*reader.find("w"), memory);
+  });
+}
