@@ -90,12 +90,12 @@ TEST_CASE("short transfers move as much as they say") {
 TEST_CASE("a process is killed before, in the middle of, or after a call") {
   for (const auto& [kill, moved] : {std::pair{Effect::kill, 0U}, {Effect::kill_half, 2U}, {Effect::kill_after, 5U}}) {
     const TempDir dir;
-    const ChildResult result = run_child([&, effect = kill]() -> std::string {
+    const auto run = [&, effect = kill]() -> std::string {
       const door::Guard guard{{{.effect = effect, .kind = Call::pwrite}}};
       save(dir);
       return "";
-    });
-    CHECK(result.signal == SIGKILL);
+    };
+    CHECK(run_child(run, SIGKILL).signal == SIGKILL);
     const auto names = names_in(dir.path());
     REQUIRE(names.size() == 1);
     CHECK(std::filesystem::file_size(dir / names[0]) == moved);

@@ -206,7 +206,7 @@ Victim pins() {
 Victim garbage() {
   const auto prepare = [](const fs::path& dir) {
     Run{dir, {.max_to_keep = std::nullopt}};
-    run_child([&]() -> std::string {
+    const auto remove_late = [&]() -> std::string {
       {
         Run run{dir, {.max_to_keep = std::nullopt}};
         for (int i = 1; i <= 5; ++i) run.save();
@@ -216,8 +216,9 @@ Victim garbage() {
       const door::Guard guard{{{.effect = door::Effect::kill, .kind = Call::unlinkat}}};
       run.save();
       run.manager.wait_for_deletions();
-      return "";
-    });
+      return "alive";
+    };
+    REQUIRE(run_child(remove_late, SIGKILL).text == "");
     write_file(dir / "ckpt-0.ckpt.pin", "");
     write_file(dir / "ckpt-4.ckpt.pin", "");
     write_file(dir / ".ckpt-6.ckpt.0123456789abcdef.tmp", "x");

@@ -102,12 +102,13 @@ struct Crowd {
 
 // One more writer, which is killed. False when it came to its end.
 bool kill_a_writer(const fs::path& dir, Board& board, Effect effect, std::uint64_t nth) {
-  const ChildResult ended = run_child([&]() -> std::string {
+  const auto run = [&]() -> std::string {
     const door::Guard guard{{{.effect = effect, .nth = nth}}};
     save(dir / "a.ckpt", kWriters, 0, true);
     take_name(dir, kWriters, board);
     return "";
-  });
+  };
+  const ChildResult ended = run_child(run, SIGKILL);
   INFO("killed at call " << nth);
   REQUIRE(ended.text == "");
   const ChildResult judged = run_child([&]() -> std::string {

@@ -60,11 +60,12 @@ inline bool kill_once(const Victim& victim, const std::filesystem::path& prepare
   const Shared<Progress> progress;
   std::vector<door::Fault> faults = victim.before;
   faults.push_back({.effect = effect, .nth = nth});
-  const ChildResult ended = run_child([&]() -> std::string {
+  const auto run = [&]() -> std::string {
     const door::Guard guard{faults};
     victim.run(dir.path(), *progress);
     return "";
-  });
+  };
+  const ChildResult ended = run_child(run, SIGKILL);
   INFO(victim.name << ", killed " << (effect == door::Effect::kill ? "before" : "in or after") << " call " << nth);
   REQUIRE(ended.text == "");
   const bool killed = ended.signal == SIGKILL;

@@ -120,12 +120,12 @@ TEST_CASE("a lock holds against another process, and dies with its holder") {
     });
     CHECK(refused.text == "");
   }
-  const ChildResult killed = run_child([&]() -> std::string {
+  const auto end_locked = [&]() -> std::string {
     const DirectoryLock lock{Directory::open(dir.path()), "lock"};
     ::kill(::getpid(), SIGKILL);
     return "alive";
-  });
-  CHECK(killed.signal == SIGKILL);
+  };
+  CHECK(run_child(end_locked, SIGKILL).signal == SIGKILL);
   const DirectoryLock lock{directory, "lock"};
 }
 

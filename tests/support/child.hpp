@@ -85,9 +85,9 @@ inline void write_counts() {
 }
 
 /// Runs `body` in a forked process. It returns a text that says what is wrong, empty when nothing is; assertions of
-/// the test belong into the parent. A crash is something wrong, too; SIGKILL is what tests end a process with.
+/// the test belong into the parent. A signal that ends it is something wrong, too, but for the one that the test sends.
 template <typename Body>
-ChildResult run_child(Body&& body) {
+ChildResult run_child(Body&& body, int sent = 0) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("pipe");
   std::cout.flush();
@@ -119,7 +119,7 @@ ChildResult run_child(Body&& body) {
   ChildResult result = wait_for(child);
   result.text = std::move(text);
   if (result.exit_status > 0) result.text += "ended with status " + std::to_string(result.exit_status);
-  if (result.signal != 0 && result.signal != SIGKILL) result.text += "ended by signal " + std::to_string(result.signal);
+  if (result.signal != sent && result.signal != 0) result.text += "ended by signal " + std::to_string(result.signal);
   return result;
 }
 
