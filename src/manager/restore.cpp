@@ -33,13 +33,22 @@ bool is_damage(const Error& error) {
   }
 }
 
-// They go on as the program initialised them.
-void warn_of_variables_without_value(const RestoreResult& result) {
+// Variables without a value go on as the program initialised them.
+void warn(const RestoreResult& result) {
+  const std::string file = base::escape(result.path->string());
+  if (const std::vector<std::string> paths = result.status->unmatched_in_program(); !paths.empty()) {
+    base::log(LogLevel::warning, file + ": variables of the program got no value (" + std::to_string(paths.size()) +
+                                     "): " + graph::list_paths(paths));
+  }
+  if (!result.skipped.empty()) base::log(LogLevel::warning, "restored an older checkpoint instead: " + file);
+}
+
+void warn_if_wanted(const RestoreResult& result) noexcept {
   if (!base::is_logging()) return;  // the list costs a walk
-  const std::vector<std::string> paths = result.status->unmatched_in_program();
-  if (paths.empty()) return;
-  base::log(LogLevel::warning, base::escape(result.path->string()) + ": variables of the program got no value (" +
-                                   std::to_string(paths.size()) + "): " + graph::list_paths(paths));
+  try {
+    warn(result);
+  } catch (...) {  // NOLINT(bugprone-empty-catch): for a line of the log no restore fails that has been done
+  }
 }
 
 }  // namespace
@@ -77,17 +86,14 @@ RestoreResult CheckpointManager::Impl::restore() {
       }
       continue;
     }
+    result.path = shown_ / candidate.file;
     result.status = graph::restore_with_counter(*checkpoint_, graph::open_for(path, options), options);
     restored_ = result.status;
     resumed_ = true;
+    if (options_.step_counter) last_step_ = options_.step_counter.value();
     adopt(candidate);
     write_if_unwritten();
-    result.path = shown_ / candidate.file;
-    warn_of_variables_without_value(result);
-    if (options_.step_counter) last_step_ = options_.step_counter.value();
-    if (!result.skipped.empty()) {
-      base::log(LogLevel::warning, "restored an older checkpoint instead: " + base::escape(result.path->string()));
-    }
+    warn_if_wanted(result);
     return result;
   }
   if (damaged) {

@@ -11,6 +11,7 @@
 #include <iostream>
 #include <memory>
 #include <new>
+#include <optional>
 #include <string>
 
 using namespace ckpt;
@@ -165,7 +166,37 @@ class Clean : public Operation {
   fs::path dir_;
 };
 
+// From its last call in a restore on there is no memory.
+struct Starving : Trackable {
+  Variable<double> v = add_variable<double>("v", {});
+  std::optional<FailingAllocations> fail;
+
+ private:
+  void after_restore() override { fail.emplace(0, true); }
+};
+
 }  // namespace
+
+TEST_CASE("a restore that has been done does not fail for a line of the log") {
+  const QuietLog quiet;
+  const TempDir dir{memory_dir()};
+  Variable<std::int64_t> step{7};
+  const ManagerOptions options{.step_counter = step, .checkpoint_interval = 10};
+  Starving object;
+  {
+    Checkpoint checkpoint{{"object", object}, {"step", step}};
+    CheckpointManager{checkpoint, dir.path(), options}.save();
+  }
+  step = 0;
+  Variable<double> without{0};
+  Checkpoint checkpoint{{"object", object}, {"step", step}, {"without", without}};
+  CheckpointManager manager{checkpoint, dir.path(), options};
+  const RestoreResult result = manager.restore_or_initialize();
+  object.fail.reset();
+  CHECK(allocation_failed());  // the line names the variable that got no value
+  CHECK(result.path == dir / "ckpt-1.ckpt");
+  CHECK(manager.save().skipped == SkipReason::same_step);
+}
 
 TEST_CASE("the Nth allocation of a manager fails") {
   strike_allocations("manager, first start",
