@@ -92,7 +92,8 @@ class PendingSave {
 };
 
 /// Saves one Checkpoint in the background. It owns one thread, and staging memory: copies of the variables, made by all
-/// cores, in memory that is kept for the next save.
+/// cores, in memory that is kept for the next save. It also keeps the paths and the object graph, about as much memory
+/// as the index of the file takes, and uses them again as long as no object of the checkpoint comes or goes.
 ///
 /// An error in the background is thrown by staged() or durable() of that save. When nobody asked, the next save() or
 /// wait() throws it, once, and does nothing else; the destructor logs it. Nothing else changes: the old files are

@@ -48,10 +48,11 @@ class Trackable {
   Trackable();
 
   /// For state that the object keeps in a form of its own (a random generator, the position in a data set): writes it
-  /// into variables of this object. Called before every save that reaches the object. What it throws ends the save,
-  /// before anything is written. A save that begins while an earlier one of an AsyncSaver still reads (in the modes
-  /// overlap and hand_off, with more than one in flight) calls it, too: it may then set text and bytes, whose old value
-  /// stays for the earlier save, and must not write to other variables.
+  /// into variables of this object. Called before every save that reaches the object, once, also when such a call has
+  /// added it (a hundred times over; then the save throws limit). What it throws ends the save, before anything is
+  /// written. A save that begins while an earlier one of an AsyncSaver still reads (in the modes overlap and hand_off,
+  /// with more than one in flight) calls it, too: it may then set text and bytes, whose old value stays for the earlier
+  /// save, and must not write to other variables.
   virtual void before_save() {}
 
   /// The way back: called after variables of this object got values from a file, when all values of that restore are in

@@ -2,7 +2,6 @@
 
 #include "base/checked.hpp"
 #include "base/path.hpp"
-#include "graph/changes.hpp"
 #include "graph/restoration.hpp"
 
 #include <ckpt/error.hpp>
@@ -20,10 +19,9 @@ constexpr std::align_val_t kAlignment{64};
 
 std::shared_ptr<Node> Edge::lock() const {
   if (variable) return variable;
-  return object.lock();
+  auto node = object.lock();
+  return node && node->object != nullptr ? node : nullptr;
 }
-
-Node::~Node() { note_change(); }
 
 std::shared_ptr<Node> Node::child(std::string_view name) const {
   const auto position = children.find(name);

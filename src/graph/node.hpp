@@ -35,7 +35,7 @@ struct Edge {
   std::shared_ptr<VariableNode> variable;
   std::weak_ptr<Node> object;
 
-  /// The child, or nullptr when it is an object that was destroyed.
+  /// The child, or nullptr when it is an object that was destroyed, also when somebody still holds its node.
   std::shared_ptr<Node> lock() const;
 };
 
@@ -58,7 +58,8 @@ struct Pending {
 
 struct Node {
   const bool is_variable = false;
-  Trackable* object = nullptr;  // whose node this is, while it lives
+  Trackable* object = nullptr;  // whose node this is, while it lives; null for variables
+  std::uint64_t changes = 0;    // how often the children or the slots have changed
   std::map<std::string, Edge, std::less<>> children;
   std::map<std::pair<const VariableNode*, std::string>, Slot> slots;
   std::list<Pending> pending;                        // by restore uid, descending
@@ -67,7 +68,6 @@ struct Node {
   Node() = default;
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
-  ~Node();
 
   /// The child of that name; nullptr when there is none or it was destroyed.
   std::shared_ptr<Node> child(std::string_view name) const;

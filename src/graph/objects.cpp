@@ -1,6 +1,5 @@
 #include "graph/objects.hpp"
 
-#include "graph/changes.hpp"
 #include "graph/plan.hpp"
 #include "graph/walk.hpp"
 
@@ -116,16 +115,16 @@ class Link {
       edge.object = child;
     }
     before_ = std::exchange(position_->second, std::move(edge));
-    note_change();
+    ++parent.changes;
   }
   ~Link() {
     if (kept_) return;
+    ++parent_.changes;
     if (added_) {
       parent_.children.erase(position_);
     } else {
       position_->second = std::move(before_);  // to an object that was destroyed
     }
-    note_change();
   }
   Link(const Link&) = delete;
   Link& operator=(const Link&) = delete;
@@ -176,7 +175,7 @@ std::shared_ptr<VariableNode> create_slot(Node& owner, const std::shared_ptr<Var
   auto value = make_variable(dtype, shape, candidates, fill);
   Plan plan = plan_for(candidates, value);
   owner.slots.insert_or_assign({variable.get(), key}, Slot{variable, value});
-  note_change();
+  ++owner.changes;
   plan.apply();
   plan.tell();
   drop_finished(owner);
@@ -200,7 +199,7 @@ void untrack(Node& parent, std::string_view name) noexcept {
   const auto position = parent.children.find(name);
   if (position == parent.children.end()) return;
   parent.children.erase(position);
-  note_change();
+  ++parent.changes;
 }
 
 }  // namespace ckpt::graph

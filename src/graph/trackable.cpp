@@ -1,5 +1,4 @@
 #include "graph/access.hpp"
-#include "graph/changes.hpp"
 #include "graph/objects.hpp"
 #include "graph/save.hpp"
 
@@ -45,9 +44,7 @@ Trackable& Trackable::operator=(Trackable&& other) noexcept {
 
 // Others may hold the node for a moment longer.
 Trackable::~Trackable() {
-  if (!node_) return;
-  node_->object = nullptr;
-  graph::note_change();
+  if (node_) node_->object = nullptr;
 }
 
 AnyVariable Trackable::add_variable(std::string_view name, DType dtype, const Shape& shape,

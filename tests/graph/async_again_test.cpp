@@ -3,21 +3,25 @@
 #include "saving.hpp"
 
 #include <functional>
+#include <list>
 #include <memory>
 #include <optional>
 #include <stdexcept>
+#include <thread>
 #include <utility>
+#include <vector>
 
 using namespace ckpt;
 using namespace ckpt::test;
 
 namespace {
 
-// Asked before each save.
+// Asked before each save, and told after each restore.
 class Asked : public Box {
  public:
   explicit Asked(float value = 0) : v{add("v", value)} {}
   std::function<void()> on_save;
+  std::function<void()> on_restore;
   int times = 0;
   Variable<float> v;
 
@@ -25,6 +29,9 @@ class Asked : public Box {
   void before_save() override {
     ++times;
     if (on_save) on_save();
+  }
+  void after_restore() override {
+    if (on_restore) on_restore();
   }
 };
 
@@ -122,6 +129,11 @@ TEST_CASE("objects are asked before each save, once, whatever the others do", "[
       if (!std::exchange(done, true)) saved.a->add("new", 7);
     };
   }
+  SECTION("the last lets another thread add a variable to the first") {
+    saved.b->on_save = [&, done = false]() mutable {
+      if (!std::exchange(done, true)) std::thread{[&] { saved.a->add("new", 7); }}.join();
+    };
+  }
   SECTION("the last adds an object, which is asked, too") {
     auto c = std::make_shared<Asked>(8.0F);
     saved.b->on_save = [&, c, done = false]() mutable {
@@ -145,6 +157,94 @@ TEST_CASE("an object that destroys another before a save", "[graph][async]") {
   saved.checkpoint.track("b", *other);
   CHECK(saved.again());
   CHECK(saved.scalar("b/v") == 9);
+}
+
+TEST_CASE("an object that destroys another that was asked already", "[graph][async]") {
+  Saved saved;
+  saved.b->on_save = [&] { saved.a.reset(); };
+  const auto save = [&] { saved.checkpoint.write(saved.dir / "sync.ckpt", reproducible()); };
+  CKPT_REQUIRE_ERROR(error, ErrorCode::invalid_argument, save());
+  CHECK(error.details().object == "a");
+  CKPT_CHECK_CODE(ErrorCode::invalid_argument, saved.in_background());
+}
+
+TEST_CASE("an object that destroys another after a restore, and saves", "[graph][async]") {
+  Saved saved;
+  saved.b->on_restore = [&] {
+    saved.a.reset();
+    CKPT_REQUIRE_ERROR(error, ErrorCode::invalid_argument, saved.in_background());
+    CHECK(error.details().object == "a");
+  };
+  saved.checkpoint.read(saved.dir / "async.ckpt");
+  CHECK(saved.a == nullptr);
+}
+
+TEST_CASE("an object that saves when it is told of a restore, and is taken back", "[graph][async]") {
+  Saved saved;
+  Asked c;
+  {
+    Asked other;
+    Checkpoint{{"a", *saved.a}, {"b", *saved.b}, {"c", other}}.write(saved.dir / "more.ckpt", quick());
+  }
+  saved.checkpoint.read(saved.dir / "more.ckpt").expect_partial();
+  c.on_restore = [&] {
+    saved.in_background();
+    CHECK(saved.has("c/v"));
+    throw std::runtime_error{"not now"};
+  };
+  CHECK_THROWS_AS(saved.checkpoint.track("c", c), std::runtime_error);
+  CHECK(saved.again());
+  CHECK_FALSE(saved.has("c/v"));
+}
+
+TEST_CASE("an object that goes when the log warns of values that wait for theirs", "[graph][async][log]") {
+  Saved saved;
+  {
+    Asked other;
+    other.add("more", 0);
+    Checkpoint{{"b", other}}.write(saved.dir / "more.ckpt", quick());
+  }
+  saved.checkpoint.read(saved.dir / "more.ckpt");
+  CHECK(saved.again());
+  std::vector<Variable<float>> others;  // that may take its memory
+  set_log_callback([&](LogLevel, std::string_view) {
+    saved.a.reset();
+    for (int i = 0; i < 10; ++i) others.emplace_back(99.0F);
+  });
+  saved.in_background();
+  set_log_callback({});
+  CHECK(saved.a == nullptr);
+  CHECK(saved.scalar("a/v") == 1);
+  CKPT_CHECK_CODE(ErrorCode::invalid_argument, saved.in_background());
+}
+
+TEST_CASE("an object that saves before a save", "[graph][async]") {
+  Saved saved;
+  saved.a->on_save = [&, inside = false]() mutable {
+    if (std::exchange(inside, true)) return;
+    saved.a->add("new", 7);
+    saved.in_background();
+  };
+  CHECK(saved.again());
+  CHECK(saved.scalar("a/new") == 7);
+}
+
+TEST_CASE("objects that add objects without end before a save", "[graph][async][errors]") {
+  Saved saved;
+  std::list<Asked> added;
+  bool endless = true;
+  const std::function<void(Asked&)> grow = [&](Asked& parent) {
+    parent.on_save = [&] {
+      if (endless) parent.track("next", added.emplace_back());
+      if (endless) grow(added.back());
+    };
+  };
+  grow(*saved.b);
+  CKPT_CHECK_CODE(ErrorCode::limit, saved.in_background());
+  CHECK(added.size() < 1000);
+  endless = false;
+  CHECK(saved.again());
+  CHECK(saved.scalar("b/next/next/v") == 0);
 }
 
 TEST_CASE("what an object throws before a save comes through, and the next save is whole", "[graph][async]") {

@@ -1,10 +1,12 @@
-// Threads that restore from one file, wait for one save, and change the log callback, as the public headers allow it.
+// Threads that restore from one file, wait for one save, use objects of their own beside a saver, and change the log
+// callback, as the public headers allow it.
 #include "saving.hpp"
 
 #include <support/together.hpp>
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <optional>
 #include <thread>
 
@@ -72,6 +74,32 @@ TEST_CASE("any thread may wait for a save, also when the saver is gone", "[graph
       return "no error";
     });
     CHECK(wrong == "");
+  }
+  CHECK(Reader::open(dir / "a.ckpt").verify().ok());
+}
+
+TEST_CASE("a saver asks each object once, whatever other threads do to theirs", "[graph][async][threads]") {
+  struct Asked : Box {
+    void before_save() override { ++times; }
+    Variable<float> v = add("v", 1);
+    int times = 0;
+  };
+  const auto come_and_go = [](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      Box{}.add("v", 1);
+      std::this_thread::sleep_for(std::chrono::microseconds{20});
+    }
+  };
+  const std::jthread one{come_and_go};
+  const std::jthread two{come_and_go};
+  TempDir dir;
+  List<Asked> objects;
+  for (int i = 0; i < 20'000; ++i) objects.emplace_back();
+  Checkpoint checkpoint{{"objects", objects}};
+  AsyncSaver saver{checkpoint};
+  for (int saves = 1; saves <= 4; ++saves) {
+    saver.write(dir / "a.ckpt", quick(SaveMode::hand_off)).durable();
+    CHECK(std::ranges::all_of(objects, [&](const Asked& object) { return object.times == saves; }));
   }
   CHECK(Reader::open(dir / "a.ckpt").verify().ok());
 }

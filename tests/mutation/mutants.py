@@ -60,7 +60,7 @@ SPARED = {
 }
 
 FILE, DIRECTORY, BLOCKS = "src/os/replacement_file.cpp", "src/os/directory.cpp", "src/os/block_writer.cpp"
-DIRECT, COLLECTOR = "src/os/direct_file.cpp", "src/graph/collector.cpp"
+DIRECT, COLLECTOR, INVENTORY = "src/os/direct_file.cpp", "src/graph/collector.cpp", "src/graph/inventory.cpp"
 CREATE, PRIVATE, LOG = "src/os/create_directories.cpp", "src/graph/restoration.cpp", "src/base/log.cpp"
 SUMMED, COPY = "src/codec/summed_copy.cpp", "src/io/index_copy.cpp"
 READING, WATCH, SIGNALS = "src/os/file.cpp", "src/os/directory_watch.cpp", "src/os/stop_signals.cpp"
@@ -212,12 +212,17 @@ MUTANTS = [
     # Without memory.
     ("removals need a thread", "src/manager/deletions.cpp", "  } catch (const std::exception&) {  // no thread, or no memory for one\n    run();\n", "  } catch (const std::exception&) {\n    throw;\n", ["memory of managers"]),
     ("a file that is in its place is not listed", "src/manager/save.cpp", "  if (file && file != save.before) enlist(save);\n", "", ["memory of managers", "failure"]),
-    ("a saver takes what has changed for the same", COLLECTOR, "return layout_ != nullptr && changes() == changes_;", "return layout_ != nullptr;", ["saving again"]),
-    ("a saver that failed takes what it had for the same", COLLECTOR, "    layout_ = nullptr;\n", "", ["saving again"]),
-    ("an object that is gone is no change", "src/graph/trackable.cpp", "  node_->object = nullptr;\n  graph::note_change();\n", "  node_->object = nullptr;\n", ["saving again"]),
-    ("a new child is no change", "src/graph/objects.cpp", "    before_ = std::exchange(position_->second, std::move(edge));\n    note_change();\n", "    before_ = std::exchange(position_->second, std::move(edge));\n", ["saving again"]),
-    ("a new slot is no change", "src/graph/objects.cpp", "Slot{variable, value});\n  note_change();\n", "Slot{variable, value});\n", ["saving again"]),
-    ("who was asked is asked again", COLLECTOR, "    for (std::size_t done = 0; done <= i; ++done) {", "    for (std::size_t done = 0; done < i; ++done) {", ["saving again"]),
+    ("a saver takes what has changed for the same", INVENTORY, "is_alive(object) && object.node->changes == object.changes;", "is_alive(object);", ["saving again"]),
+    ("a saver takes objects that are gone for the same", INVENTORY, "return is_alive(object) && object.node->changes", "return object.node->changes", ["saving again"]),
+    ("an object that is gone lives as long as its node", "src/graph/inventory.hpp", "!object.handle.expired() && object.node->object", "!object.handle.expired()", ["saving again"]),
+    ("a child that is gone lives as long as its node", "src/graph/node.cpp", "return node && node->object != nullptr ? node : nullptr;", "return node;", ["saving again"]),
+    ("a new child is no change", "src/graph/objects.cpp", "    ++parent.changes;\n  }\n  ~Link", "  }\n  ~Link", ["saving again"]),
+    ("a child that is taken back is no change", "src/graph/objects.cpp", "    ++parent_.changes;\n", "", ["saving again"]),
+    ("a new slot is no change", "src/graph/objects.cpp", "  ++owner.changes;\n", "", ["saving again"]),
+    ("who was asked is asked again", COLLECTOR, "    inventory.add_to(asked);\n", "", ["saving again"]),
+    ("the log warns before values are taken", COLLECTOR, "  Snapshot snapshot = inventory_.read();\n", "  warn_of_waiting(*root);\n  Snapshot snapshot = inventory_.read();\n", ["saving again"]),
+    ("a restore fails for a line of the log", "src/manager/restore.cpp", "    warn(result);\n  } catch (...) {", "    warn(result);\n  } catch (const Error&) {", ["memory of managers"]),
+    ("a restore forgets its step", "src/manager/restore.cpp", "    if (options_.step_counter) last_step_ = options_.step_counter.value();\n", "", ["memory of managers", "interval"]),
     ("no room is made for an error", "src/graph/background_saver.cpp", "  failed_.reserve(failed_.size() + jobs_.size() + 1);\n", "", ["memory of managers"]),
     ("a save that does not begin counts", "src/graph/background_saver.cpp", "    variable = before;\n", "", ["memory of managers", "async"]),
     # Checks of src/format and src/io that are no `if` with a refusal.
