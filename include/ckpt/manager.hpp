@@ -66,7 +66,7 @@ enum class SkipReason : std::uint8_t {
 };
 
 struct SaveRequest {
-  /// >= 0, instead of the save counter. A file that has it is replaced and becomes the newest.
+  /// >= 0, instead of the save counter: see save(std::int64_t).
   std::optional<std::int64_t> number = {};
   /// Whether checkpoint_interval may skip this save. A step is never saved twice in a row all the same.
   bool check_interval = true;
@@ -150,9 +150,10 @@ class CheckpointManager {
   CheckpointManager& operator=(CheckpointManager&&) noexcept;
 
   /// Increments the save counter and saves under that number, or skips when checkpoint_interval says so. When this
-  /// returns, the file is durable (unless WriterOptions::durable is off). Throws already_exists when there is a file
-  /// with this number or a larger one, nothing was restored, and this manager did not write it: it belongs to an
-  /// earlier run, so call restore_or_initialize() first. Throws invalid_argument when values that
+  /// returns, the file is durable (unless WriterOptions::durable is off). Throws already_exists when there are
+  /// checkpoints of an earlier run (of this name, not written by this manager), whatever their numbers, and neither
+  /// restore_or_initialize() nor Checkpoint::restore() has restored a file of this directory: the new ones would
+  /// replace them, or rotate them away. Call restore_or_initialize() first. Throws invalid_argument when values that
   /// restore_or_initialize() restored still wait for their objects, because the new file would lack them: create the
   /// objects first, or call expect_partial() on that status. Throws not_found when the directory was renamed or removed
   /// meanwhile. Otherwise as Checkpoint::save. Where the file is in its place although this throws (its directory could
@@ -162,8 +163,8 @@ class CheckpointManager {
   SaveResult save(const SaveOptions& options);
   SaveResult save(const SaveRequest& request);
 
-  /// Saves under a number (>= 0) of the caller's own, replacing a file that has it. The save counter is incremented all
-  /// the same. A number used again makes that checkpoint the newest.
+  /// Saves under a number (>= 0) of the caller's own, replacing a file that has it; throws as save(). The save counter
+  /// is incremented all the same. A number used again makes that checkpoint the newest.
   SaveResult save(std::int64_t number);
   SaveResult save(std::int64_t number, const SaveOptions& options);
 

@@ -82,12 +82,12 @@ class CheckpointManager::Impl {
 
   std::optional<Skip> skip(const SaveRequest& request);
   InFlight prepare(const SaveRequest& request);
-  void claim(const SaveRequest& request, InFlight& save);
+  void claim(InFlight& save);
   InFlight& begin(const SaveRequest& request);
   std::vector<std::filesystem::path> finish(InFlight& save);
   void enlist(InFlight& save);
-  bool may_replace(const std::string& file) const;
-  void require_new(const manager::Entry& entry) const;
+  bool is_resumed();
+  void require_no_earlier_run(const std::string& file);
   void require_nothing_waits();
   std::vector<std::filesystem::path> sweep(bool durable);
   void write_state(const manager::State& state, bool durable);
@@ -110,8 +110,8 @@ class CheckpointManager::Impl {
   manager::Entries entries_;  // oldest first, also those that are leaving: rules go by the order, and one may come back
   std::set<std::string> leaving_;  // files that are scheduled for removal
   double last_preserved_ = 0;
-  std::int64_t largest_before_ = -1;  // number of the checkpoints that were there at the start
-  bool unwritten_ = false;            // whether the list has files that the state on the disk does not know
+  bool has_earlier_ = false;  // whether there are checkpoints of an earlier run
+  bool unwritten_ = false;    // whether the list has files that the state on the disk does not know
   std::map<std::string, manager::Facts, std::less<>> facts_;  // by file, of those that could be read
   std::set<std::string> written_;                             // by this manager
   std::optional<std::int64_t> last_step_;                     // of the last save

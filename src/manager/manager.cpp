@@ -69,9 +69,7 @@ CheckpointManager::Impl::Impl(Checkpoint& checkpoint, const std::filesystem::pat
   entries_ = std::move(loaded.state.entries);
   last_preserved_ = *loaded.state.last_preserved;
   unwritten_ = loaded.rebuilt;
-  if (const Entries found = manager::scan(directory_, options_.name); !found.empty()) {
-    largest_before_ = found.back().number;
-  }
+  has_earlier_ = !manager::scan(directory_, options_.name).empty();
 }
 
 // A clock that says nothing sensible makes checkpoints look old, and what looks old is never removed by its age.

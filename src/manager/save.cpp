@@ -149,12 +149,12 @@ CheckpointManager::Impl::InFlight CheckpointManager::Impl::prepare(const SaveReq
   return save;
 }
 
-void CheckpointManager::Impl::claim(const SaveRequest& request, InFlight& save) {
+void CheckpointManager::Impl::claim(InFlight& save) {
   const std::string& file = save.entry.file;
   deletions_.cancel(file);  // or the thread would remove the new file
   reclaim();
-  const bool replace = request.number.has_value() || may_replace(file);
-  if (!replace) require_new(save.entry);
+  const bool replace = is_resumed() || written_.contains(file) || is_in_flight(file);
+  if (!replace) require_no_earlier_run(file);
   save.options.writer.replace = save.options.writer.replace && replace;
   save.before = directory_.id_of(file);
 }
@@ -163,7 +163,7 @@ CheckpointManager::Impl::InFlight& CheckpointManager::Impl::begin(const SaveRequ
   std::list<InFlight> added;
   InFlight& save = added.emplace_back(prepare(request));
   const Lock lock = locked();
-  claim(request, save);
+  claim(save);
   in_flight_.splice(in_flight_.end(), added);
   return save;
 }
@@ -204,28 +204,24 @@ void CheckpointManager::Impl::enlist(InFlight& save) {
   }
 }
 
-// A file of an earlier run must not disappear because a program forgot to restore and counts from 1 again.
-bool CheckpointManager::Impl::may_replace(const std::string& file) const {
-  if (resumed_ || written_.contains(file) || is_in_flight(file)) return true;
+// Whether the program goes on from a checkpoint of this directory, whatever it restores from elsewhere later.
+bool CheckpointManager::Impl::is_resumed() {
   const std::filesystem::path& source = checkpoint_->restored_from;
-  return !source.empty() && directory_.is_at(os::parent_of(source));
+  if (!resumed_ && !source.empty()) resumed_ = directory_.is_at(os::parent_of(source));
+  return resumed_;
 }
 
-// Nor by and by, as older than what counts from 1 again.
-void CheckpointManager::Impl::require_new(const Entry& entry) const {
-  if (entry.number > largest_before_ && !directory_.exists(entry.file)) return;
-  const manager::Entries found = manager::scan(directory_, options_.name);
-  const auto earlier = std::ranges::find_if(
-      found, [&](const Entry& other) { return other.number >= entry.number && !written_.contains(other.file); });
-  if (earlier == found.end()) return;
-  throw Error{
-      ErrorCode::already_exists,
-      {.problem = "a checkpoint of an earlier run has this number or a larger one, and nothing was restored from this "
-                  "directory",
-       .file = directory_.path() / earlier->file,
-       .expected = "numbers below " + std::to_string(entry.number),
-       .advice = "call restore_or_initialize() before the first save to continue that run, or use another "
-                 "directory or name for a new one"}};
+// The files of an earlier run must not disappear because a program forgot to restore: neither one whose number is used
+// again, nor by and by, as older than those of the new run.
+void CheckpointManager::Impl::require_no_earlier_run(const std::string& file) {
+  const manager::Entries found = has_earlier_ ? manager::scan(directory_, options_.name) : manager::Entries{};
+  has_earlier_ = !found.empty();  // they may have been moved away
+  if (!has_earlier_ && !directory_.exists(file)) return;
+  throw Error{ErrorCode::already_exists,
+              {.problem = "there are checkpoints of an earlier run, and nothing was restored from this directory",
+               .file = directory_.path() / (has_earlier_ ? found.front().file : file),
+               .advice = "call restore_or_initialize() before the first save to continue that run, or use another "
+                         "directory or name for a new one"}};
 }
 
 // What a restore brought and no object has taken yet would be missing from the new file, and rotation would in time

@@ -14,8 +14,8 @@ replay compares with what TensorFlow said when RECORDED was made (FOLDER/recorde
 
 The differences that are on purpose, each checked to be just what it should be:
 
-- A save without a number of its own, where nothing was restored and there is a file with this number or a larger one
-  that this manager did not write, is refused. TensorFlow replaces it, or lets it go as older.
+- A save where nothing was restored and there is a file that this manager did not write is refused. TensorFlow replaces
+  it, or lets it go as older.
 - When the state file is lost, the list is rebuilt from the newest files. TensorFlow starts with an empty one. The script
   ends there, because the two know different things from then on.
 """
@@ -108,10 +108,8 @@ class Judge:
         return f"saved {number_of(path)}" + self.state()
 
     def would_lose_a_run(self):
-        """Whether a save without a number replaces what another run wrote, or begins to count below it."""
-        number = int(self.checkpoint.save_counter) + 1
-        others = [n for n in self.files() if n >= number and n not in self.written]
-        return bool(others) and not self.restored and number not in self.written
+        """Whether there are files of another run, which a save replaces or rotates away."""
+        return not self.restored and any(n not in self.written for n in self.files())
 
     def files(self):
         return sorted(number_of(str(path.with_suffix(""))) for path in self.directory.glob("*.index"))
@@ -187,18 +185,19 @@ class Script:
         dice = self.dice
         number = dice.randrange(13) if dice.random() < 0.2 else None
         force = dice.random() < 0.2
-        if number is None and self.judge.would_lose_a_run():
+        if self.judge.would_lose_a_run():
             # Ours refuses, unless the interval skips the save before. TensorFlow is not asked to lose the files.
             before = self.judge.state()
-            answer = self.driver("save", "-", int(force))
+            command = f"save {text_of(number)} {int(force)}"
+            answer = self.driver(command)
             if answer == "refused" + before:
-                self.told.append(f"> save - {int(force)}\n< {answer}\n")
+                self.told.append(f"> {command}\n< {answer}\n")
                 self.refused += 1
                 return
-            if answer != "skipped" + before or self.judge.save(None, force) != answer:
-                print("".join(self.told) + f"> save\nours: {answer}")
+            if answer != "skipped" + before or self.judge.save(number, force) != answer:
+                print("".join(self.told) + f"> {command}\nours: {answer}")
                 sys.exit("a save that would lose an earlier run was not refused")
-            self.told.append(f"> save - {int(force)}\n< {answer}\n")
+            self.told.append(f"> {command}\n< {answer}\n")
             return
         expected = self.judge.save(number, force)
         self.tell(expected, "save", number, int(force))
@@ -231,7 +230,7 @@ class Script:
                 self.quiet("step", int(self.judge.step))
             elif way < 0.52:
                 self.restart(self.options if dice.random() < 0.5 else random_options(dice))
-                if dice.random() < 0.7:
+                if dice.random() < 0.85:
                     self.tell(self.judge.restore(), "restore")
             elif way < 0.56:
                 self.tell(self.judge.restore(), "restore")

@@ -203,6 +203,7 @@ TEST_CASE("a save in the background that fails is not listed, and may be tried a
   Variable<std::int64_t> step{0};
   Run run{dir.path(), {.step_counter = step, .checkpoint_interval = 10}};
   run.manager.save_async().pending.durable();
+  run.manager.restore_or_initialize();
   step = 10;
   std::filesystem::create_directory(dir / "ckpt-7.ckpt");
   const AsyncSaveResult failing = run.manager.save_async({.number = 7});
@@ -223,6 +224,7 @@ TEST_CASE("an error that nobody asked for comes with the next save", "[manager][
   {
     Run run{dir.path()};
     run.manager.save();
+    run.manager.restore_or_initialize();
     std::filesystem::create_directory(dir / "ckpt-7.ckpt");
     SECTION("in the background") {
       run.manager.save_async({.number = 7});

@@ -140,6 +140,7 @@ TEST_CASE("times that lie ahead count as now", "[manager][clock]") {
   Run run{dir.path(), hourly(clock, 3, std::nullopt)};
   CHECK(log.warnings.empty());
   CHECK(shown(run.manager) == Paths{"ckpt-1.ckpt"});
+  run.manager.restore_or_initialize();
   run.save(7);
   CHECK(contains(state_in(dir.path()), "last_preserved 99\n"));
   CHECK(contains(state_in(dir.path()), "\nactive 200 ckpt-1.ckpt\nactive 200 ckpt-7.ckpt\n"));

@@ -55,9 +55,11 @@ TEST_CASE("thousands of checkpoints are adopted, and go at once", "[manager][cro
   {
     Run run{dir.path(), {.max_to_keep = std::nullopt, .adopt = true}};
     CHECK(run.manager.checkpoints().size() == kCount);
+    run.manager.restore_or_initialize();
     run.save(kCount + 1);
   }
   Run run{dir.path(), {.max_to_keep = 2}};
+  run.manager.restore_or_initialize();
   CHECK(run.save(kCount + 2).deleted.size() == kCount);
   CHECK(run.manager.checkpoints().size() == 2);
   CHECK(checkpoints_in(dir.path()) == Paths{"ckpt-3001.ckpt", "ckpt-3002.ckpt"});

@@ -96,6 +96,7 @@ TEST_CASE("a save does not wait for what it removes", "[manager][deletion]") {
   TempDir dir;
   make_stuck_run(dir.path());
   Run run{dir.path(), {.max_to_keep = 1}};
+  run.manager.restore_or_initialize();
   Gate gate;
   const SaveResult result = run.manager.save(5);
   CHECK(result.deleted == files(dir, {1, 2, 3, 4}));
@@ -130,6 +131,7 @@ TEST_CASE("the end of a manager waits for what is being removed", "[manager][del
   }
   {
     Run run{dir.path(), {.max_to_keep = 1}};
+    run.manager.restore_or_initialize();
     CHECK(run.manager.save(100).deleted.size() == 60);
   }
   CHECK(checkpoints_in(dir.path()) == Paths{"ckpt-100.ckpt"});
@@ -139,6 +141,7 @@ TEST_CASE("a number that is being removed and is saved again stays", "[manager][
   TempDir dir;
   make_stuck_run(dir.path());
   Run run{dir.path(), {.max_to_keep = 2}};
+  run.manager.restore_or_initialize();
   Gate gate;
   run.manager.save(5);
   gate.wait_for_arrival();
@@ -168,6 +171,7 @@ TEST_CASE("a pin stops what has not begun", "[manager][deletion][pin]") {
   TempDir dir;
   make_stuck_run(dir.path());
   Run run{dir.path(), {.max_to_keep = 1}};
+  run.manager.restore_or_initialize();
   Gate gate;
   run.manager.save(5);
   gate.wait_for_arrival();
@@ -184,6 +188,7 @@ TEST_CASE("a restore stops removals: the newest that is whole may be among them"
   TempDir dir;
   make_stuck_run(dir.path());
   Run run{dir.path(), {.max_to_keep = 1}};
+  run.manager.restore_or_initialize();
   Gate gate;
   run.manager.save(5);
   gate.wait_for_arrival();
@@ -208,6 +213,7 @@ TEST_CASE("after a crash before the removals, the next manager judges anew", "[m
   std::string before;
   {
     Run run{dir.path(), {.max_to_keep = 2}};
+    run.manager.restore_or_initialize();
     Gate gate;
     run.manager.save(5);
     gate.wait_for_arrival();
@@ -221,6 +227,7 @@ TEST_CASE("after a crash before the removals, the next manager judges anew", "[m
     CHECK(log.warnings.empty());
     CHECK(run.manager.checkpoints().size() == 5);  // nothing is unknown
     CHECK(run.manager.latest() == crashed / "ckpt-5.ckpt");
+    run.manager.restore_or_initialize();
     run.save(6);
   }
   CHECK(checkpoints_in(crashed) == Paths{"ckpt-1.ckpt", "ckpt-3.ckpt", "ckpt-4.ckpt", "ckpt-5.ckpt", "ckpt-6.ckpt"});

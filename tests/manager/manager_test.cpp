@@ -111,8 +111,8 @@ TEST_CASE("an earlier run is not overwritten by accident", "[manager]") {
     CHECK(contains(error.what(), "restore_or_initialize()"));
     CHECK(run.checkpoint.save_counter().value() == 0);
     CHECK(scalar_in(dir / "run/ckpt-1.ckpt", "v") == 1);
-    CHECK_NOTHROW(run.save(1));  // what is said explicitly is done
-    CHECK(scalar_in(dir / "run/ckpt-1.ckpt", "v") == 2);
+    CKPT_CHECK_CODE(ErrorCode::already_exists, run.save(1));
+    CHECK(scalar_in(dir / "run/ckpt-1.ckpt", "v") == 1);
   }
   {
     Run run{dir / "run"};
@@ -124,6 +124,9 @@ TEST_CASE("an earlier run is not overwritten by accident", "[manager]") {
     // Going back to an older checkpoint of this directory does.
     run.checkpoint.restore(dir / "run/ckpt-1.ckpt");
     CHECK_NOTHROW(run.save());
+    // From then on this is the run that goes on, whatever is restored besides.
+    run.checkpoint.restore(dir / "elsewhere-1.ckpt");
+    CHECK_NOTHROW(run.save(7));
   }
 }
 
@@ -139,13 +142,23 @@ TEST_CASE("an earlier run does not go bit by bit because a program forgot to res
     CKPT_REQUIRE_ERROR(error, ErrorCode::already_exists, run.save());  // as number 1, which is free
     CHECK(contains(error.what(), "ckpt-21.ckpt"));
     CHECK(contains(error.what(), "restore_or_initialize"));
+    for (const int number : {1, 22, 100, 200}) {
+      CKPT_CHECK_CODE(ErrorCode::already_exists, run.save(number));
+      CKPT_CHECK_CODE(ErrorCode::already_exists, run.manager.save_async({.number = number}));
+    }
     CHECK(run.checkpoint.save_counter().value() == 0);
     CHECK(names_in(dir.path()) == before);
-    CHECK(run.save(100).number == 100);  // a number of one's own is meant
+  }
+  {
+    Run run{dir.path(), {.max_to_keep = 3}};
+    REQUIRE(run.manager.restore_or_initialize());
+    CHECK(run.save(100).deleted == std::vector{dir / "ckpt-21.ckpt"});
   }
   Run run{dir.path(), {.max_to_keep = 3}};
-  REQUIRE(run.manager.restore_or_initialize());
-  CHECK(run.save().path.has_value());
+  CKPT_CHECK_CODE(ErrorCode::already_exists, run.save());
+  for (const char* name : {"ckpt-22.ckpt", "ckpt-23.ckpt", "ckpt-100.ckpt"}) std::filesystem::remove(dir / name);
+  CHECK(run.save().number == 1);
+  CHECK(run.save(7).number == 7);
 }
 
 TEST_CASE("a fresh start, and a restart", "[manager][testRestoreOrInitialize][testCheckpointManagerFSpathDirectory]") {

@@ -323,6 +323,7 @@ TEST_CASE("files of another run are adopted when that is asked for", "[manager][
     *clock.now = 250;
     Run run{dir.path(), {.max_to_keep = 1, .clock = clock.function()}};
     CHECK(run.manager.checkpoints() == std::vector{dir / "ckpt-3.ckpt"});
+    run.manager.restore_or_initialize();
     save_at(run, 3, 250);
     CHECK(numbers_in(dir.path()) == Numbers{1, 2, 3});
   }
@@ -339,6 +340,7 @@ TEST_CASE("files of another run are adopted when that is asked for", "[manager][
   REQUIRE(log.warnings.size() == 1);
   CHECK(contains(log.warnings[0], "ckpt-9.ckpt"));
   CHECK(numbers_in(dir.path()) == Numbers{1, 2, 3, 9});
+  run.manager.restore_or_initialize();
   run.save(4);
   CHECK(numbers_in(dir.path()) == Numbers{3, 4, 9});
 }

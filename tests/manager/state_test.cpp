@@ -197,6 +197,7 @@ TEST_CASE("a state file cannot point outside its directory", "[manager][state][h
     Run run{dir / "run", {.max_to_keep = 1}};
     CHECK(log.warnings.size() == 1);
     CHECK(run.manager.checkpoints() == std::vector{dir / "run/ckpt-1.ckpt"});
+    run.manager.restore_or_initialize();
     run.save(1);
   }
   CHECK(names_in(dir.path()) == Paths{"run", "victim-1.ckpt"});

@@ -189,6 +189,8 @@ MUTANTS = [
     ("a clean-up of a directory that was moved", "src/manager/garbage.cpp", "  opened.require_at_path();\n", "", ["garbage"]),
     ("a pin does not stop a removal", "src/manager/pins.cpp", "  deletions_.cancel(file);\n", "", ["deletion", "retention"]),
     ("a restore does not stop removals", "src/manager/restore.cpp", "  deletions_.cancel_all();\n", "", ["deletion", "fallback"]),
+    ("a run that is restored from a file is no run that goes on", "src/manager/save.cpp", "resumed_ = directory_.is_at(os::parent_of(source));", "return directory_.is_at(os::parent_of(source));", ["manager"]),
+    ("an earlier run that was moved away is still there", "src/manager/save.cpp", "  has_earlier_ = !found.empty();  // they may have been moved away\n", "", ["manager"]),
     ("values that wait may be lost", "src/manager/save.cpp", "  require_nothing_waits();\n", "", ["manager"]),
     ("a child of a fork uses the manager", "src/manager/save.cpp", "  if (!is_forked()) return;\n", "  return;\n", ["manager"]),
     ("the state of any length is read", "src/manager/load.cpp", ", kMaxStateBytes);", ", std::size_t{1} << 40U);", ["state"]),
