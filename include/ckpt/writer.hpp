@@ -34,15 +34,16 @@ struct WriterOptions {
   Compression compression = Compression::none;
   /// zstd's, -7 to 22, for what has repetitions. Exponents of weights have none, and are coded alike at each level.
   int compression_level = 1;
-  /// That compute checksums and compress; 0: one per core. Each that compresses takes the memory of about two chunks.
+  /// That compute checksums and compress, at most 256; 0: one per core. Each that compresses takes the memory of about
+  /// two chunks.
   /// At most 8 compute checksums of a durable file; up to 12 more wait for the disk, with 24 MiB between them all.
   unsigned threads = 0;
   /// Bytes: powers of two, kMinAlignment to kMaxAlignment. Blobs of `large_alignment` bytes or more start on it.
   std::uint32_t small_alignment = kDefaultSmallAlignment;
   std::uint32_t large_alignment = kDefaultLargeAlignment;
   std::uint32_t chunk_bytes = kDefaultChunkBytes;  ///< power of two, kMinChunkBytes to kMaxChunkBytes
-  /// Bytes to allocate on disk at once, when the caller knows about how many will come: a full disk is then found
-  /// early.
+  /// Bytes to allocate on disk at once, when the caller knows about how many will come: a full disk, and more than a
+  /// file can have, are then found early.
   std::uint64_t expected_bytes = 0;
   /// Fix these two for reproducible bytes; otherwise a random one and the time of commit.
   std::optional<Uuid> uuid = {};
@@ -67,7 +68,8 @@ struct TensorOptions {
 class Writer {
  public:
   /// Creates the temporary file. Throws not_found when the directory is missing, io, invalid_argument for bad options
-  /// or when `path` is a directory.
+  /// or when there is something at `path` that is neither a file nor a symbolic link: a directory, device, pipe or
+  /// socket. commit() replaces a link itself, and leaves alone what it leads to.
   explicit Writer(std::filesystem::path path, WriterOptions options = {});
   /// Without commit() the temporary file is removed and nothing appears.
   ~Writer();

@@ -33,6 +33,15 @@ struct flock whole_file() noexcept {
 
 FileId id_in(const struct stat& status) noexcept { return {status.st_dev, status.st_ino}; }
 
+[[noreturn]] void refuse_rename(int error, const std::string& from, const std::filesystem::path& shown) {
+  if (error != ENOENT) throw_system_error(error, "cannot rename " + from + " to its final name", shown);
+  throw Error{ErrorCode::io,
+              {.problem = "the temporary file for it, " + from + ", was removed while it was written",
+               .file = shown,
+               .advice = "something else cleans or removed this directory: stop it, then save again",
+               .system_error = error}};
+}
+
 }  // namespace
 
 Directory Directory::open(const std::filesystem::path& path) {
@@ -114,9 +123,7 @@ bool Directory::remove(const std::string& name) const {
 }
 
 void Directory::rename(const std::string& from, const std::string& to, const std::filesystem::path& shown) const {
-  if (::renameat(fd(), from.c_str(), fd(), to.c_str()) != 0) {
-    throw_system_error(errno, "cannot rename " + from + " to its final name", shown);
-  }
+  if (::renameat(fd(), from.c_str(), fd(), to.c_str()) != 0) refuse_rename(errno, from, shown);
 }
 
 void Directory::rename_to_new(const std::string& from, const std::string& to,
@@ -137,7 +144,7 @@ void Directory::rename_to_new(const std::string& from, const std::string& to,
                  .advice = "choose another name, or allow replacing it (WriterOptions::replace)",
                  .system_error = error}};
   }
-  throw_system_error(error, "cannot rename " + from + " to its final name", shown);
+  refuse_rename(error, from, shown);
 }
 
 DirectoryLock::DirectoryLock(const Directory& directory, const std::string& name) {

@@ -27,6 +27,16 @@ constexpr std::uint32_t kV9fs = 0x01021997;
 constexpr std::uint32_t kNfs = 0x6969;
 constexpr std::uint32_t kFuse = 0x65735546;
 
+[[noreturn]] void refuse_missing(const std::filesystem::path& path) {
+  struct stat link{};
+  const bool dangles = ::fstatat(AT_FDCWD, path.c_str(), &link, AT_SYMLINK_NOFOLLOW) == 0;
+  throw Error{ErrorCode::not_found,
+              {.problem = dangles ? "a symbolic link whose target is missing" : "no such file",
+               .file = path,
+               .advice = dangles ? "check where it leads (readlink -f)" : "check the path",
+               .system_error = ENOENT}};
+}
+
 }  // namespace
 
 Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
@@ -58,10 +68,7 @@ File File::open(const std::filesystem::path& path) {
   // O_NONBLOCK: a pipe of that name must not stop the process.
   Descriptor descriptor = apart_from_streams(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!descriptor.is_open()) {
-    if (errno == ENOENT) {
-      throw Error{ErrorCode::not_found,
-                  {.problem = "no such file", .file = path, .advice = "check the path", .system_error = ENOENT}};
-    }
+    if (errno == ENOENT) refuse_missing(path);
     throw_system_error(errno, "cannot open", path);
   }
   struct stat status{};

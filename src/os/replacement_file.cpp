@@ -60,13 +60,7 @@ ReplacementFile::ReplacementFile(std::filesystem::path path, const Options& opti
 // Whole, so that whatever throws from here on, the temporary file is removed.
 ReplacementFile::ReplacementFile(std::filesystem::path path, const Options& options, Empty)
     : path_{std::move(path)}, name_{name_in(path_)}, options_{options}, directory_{Directory::open(parent_of(path_))} {
-  struct stat status{};
-  if (::fstatat(directory_.fd(), name_.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(status.st_mode)) {
-    throw Error{ErrorCode::invalid_argument,
-                {.problem = "a directory is in the way",
-                 .file = path_,
-                 .advice = "choose another name, or remove the directory"}};
-  }
+  require_replaceable();
   create_temporary();
   limit_ = size_limit();
 }
@@ -79,6 +73,18 @@ ReplacementFile::~ReplacementFile() {
   }
   writer_.reset();  // its threads write to the file
   if (!temporary_.empty()) ::unlinkat(directory_.fd(), temporary_.c_str(), 0);
+}
+
+// A rename would put the file into the place of a device as well.
+void ReplacementFile::require_replaceable() const {
+  struct stat status{};
+  if (::fstatat(directory_.fd(), name_.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return;
+  if (S_ISREG(status.st_mode) || S_ISLNK(status.st_mode)) return;
+  throw Error{
+      ErrorCode::invalid_argument,
+      {.problem = S_ISDIR(status.st_mode) ? "a directory is in the way" : "a device, pipe or socket is in the way",
+       .file = path_,
+       .advice = "choose another name, or remove what is there"}};
 }
 
 // The lock tells those who clean up that this writer lives. One of them may come between the creation and the lock,
@@ -202,9 +208,10 @@ void ReplacementFile::set_start(std::span<const std::byte> bytes) { start_.assig
 void ReplacementFile::allocate(std::uint64_t end) {
   const bool asked_for = end <= options_.expected_bytes;
   const int failed = ::fallocate(file_.get(), 0, 0, static_cast<off_t>(std::min(end, limit_)));
-  // Anything but a full disk only means that this file system cannot allocate ahead. What was allocated on a guess may
-  // fail.
-  if (failed != 0 && (errno == ENOSPC || errno == EDQUOT) && asked_for) fail(errno, "cannot allocate");
+  // Anything but a full disk or too large a file only means that this file system cannot allocate ahead. What was
+  // allocated on a guess may fail.
+  const bool no_room = failed != 0 && (errno == ENOSPC || errno == EDQUOT || errno == EFBIG);
+  if (no_room && asked_for) fail(errno, "cannot allocate");
   allocated_ = end;
 }
 
@@ -260,6 +267,7 @@ void ReplacementFile::finish_writing() {
 void ReplacementFile::commit(bool replace) {
   finish_writing();
   if (replace) {
+    require_replaceable();
     directory_.rename(temporary_, name_, path_);
   } else {
     directory_.rename_to_new(temporary_, name_, path_);

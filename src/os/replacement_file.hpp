@@ -27,7 +27,8 @@ class ReplacementFile {
     unsigned cores = 1;                ///< that copy, and do append_pieces()'s work, at a time
   };
 
-  /// Throws not_found when the directory is missing, invalid_argument when `path` names none or a directory, io.
+  /// Throws not_found when the directory is missing, invalid_argument when `path` names no file or something that is
+  /// neither a file nor a symbolic link, io.
   ReplacementFile(std::filesystem::path path, const Options& options);
   /// Without commit() the temporary file is removed, but not by a child that was forked meanwhile.
   ~ReplacementFile();
@@ -55,7 +56,8 @@ class ReplacementFile {
   /// block.
   void set_start(std::span<const std::byte> bytes);
 
-  /// Makes the file appear: flush, fsync, rename, fsync of the directory (the syncs only when durable). Throws io;
+  /// Makes the file appear: flush, fsync, rename, fsync of the directory (the syncs only when durable). A symbolic link
+  /// of its name is replaced, and not followed. Throws io; invalid_argument as the constructor;
   /// already_exists when the name is taken and `replace` is false.
   void commit(bool replace);
 
@@ -63,6 +65,7 @@ class ReplacementFile {
   struct Empty {};
   ReplacementFile(std::filesystem::path path, const Options& options, Empty);
 
+  void require_replaceable() const;
   void create_temporary();
   void append_staged(std::span<const std::byte> data);
   void lend(std::span<const std::byte> data, std::size_t piece_size, const BlockWriter::Work& work);

@@ -19,8 +19,9 @@ ErrorCode code_of(int system_error) {
 
 const char* advice_for(int system_error) {
   switch (system_error) {
-    case ENOENT:
     case ENOTDIR:
+      return "there is a file where the path needs a directory: choose another path";
+    case ENOENT:
       return "check the path; a missing directory has to be created first";
     case EACCES:
     case EPERM:

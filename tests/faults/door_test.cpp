@@ -39,10 +39,10 @@ TEST_CASE("the door records calls with their data") {
   CHECK(door::calls() == events.size());
   CHECK(door::struck().empty());
   const auto calls = calls_of(events);
-  const std::vector<Call> wanted{Call::getpid, Call::open,  Call::fstatat,  Call::getrandom, Call::openat,
-                                 Call::fcntl,  Call::fstat, Call::fstatat,  Call::getrlimit, Call::pwrite,
-                                 Call::fsync,  Call::fstat, Call::renameat, Call::fsync,     Call::getpid,
-                                 Call::close,  Call::close};
+  const std::vector<Call> wanted{Call::getpid, Call::open,  Call::fstatat, Call::getrandom, Call::openat,
+                                 Call::fcntl,  Call::fstat, Call::fstatat, Call::getrlimit, Call::pwrite,
+                                 Call::fsync,  Call::fstat, Call::fstatat, Call::renameat,  Call::fsync,
+                                 Call::getpid, Call::close, Call::close};
   CHECK(calls == wanted);
   for (const auto& event : events) {
     if (event.call == Call::pwrite) CHECK(event.data == to_bytes("hello"));

@@ -90,7 +90,7 @@ TEST_CASE("room that was asked for and is not there is an error at once, and a g
     file.append(random_bytes(bytes, 1));
     file.commit(true);
   };
-  for (const int full : {ENOSPC, EDQUOT}) {
+  for (const int full : {ENOSPC, EDQUOT, EFBIG}) {
     CKPT_REQUIRE_ERROR(error, ErrorCode::io, save(full, 1000, 1000));
     CHECK(error.details().system_error == full);
     CHECK(names_in(dir.path()).empty());

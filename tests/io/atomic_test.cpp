@@ -1,6 +1,5 @@
 // Saves that fail: the error says which file and what to do, the old file is intact, no temporary remains.
-#include <ckpt/reader.hpp>
-#include <ckpt/writer.hpp>
+#include <ckpt/ckpt.hpp>
 
 #include <catch2/catch.hpp>
 #include <fcntl.h>
@@ -12,6 +11,7 @@
 #include <support/temp_dir.hpp>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -215,11 +215,50 @@ TEST_CASE("a directory that comes into the way while the Writer is at work") {
   const TempDir dir;
   Writer writer{dir / "a.ckpt"};
   fs::create_directory(dir / "a.ckpt");
-  CKPT_REQUIRE_ERROR(error, ErrorCode::io, writer.commit());
-  CHECK(error.details().system_error == EISDIR);
+  CKPT_REQUIRE_ERROR(error, ErrorCode::invalid_argument, writer.commit());
+  CHECK(contains(error.what(), "a directory is in the way"));
   CHECK_FALSE(error.details().advice.empty());
   CHECK(names_in(dir.path()) == std::vector<std::string>{"a.ckpt"});
   CHECK(fs::is_directory(dir / "a.ckpt"));
+}
+
+TEST_CASE("a pipe, socket or device in the way stays") {
+  const TempDir dir;
+  const auto make = [&](const std::string& name, mode_t kind) {
+    return ::mknod((dir / name).c_str(), kind | 0600, ::makedev(1, 3)) == 0;
+  };
+  REQUIRE(make("pipe", S_IFIFO));
+  REQUIRE(make("socket", S_IFSOCK));
+  std::vector<std::string> names{"pipe", "socket"};
+  if (make("device", S_IFCHR)) names.insert(names.begin(), "device");  // of the kind of /dev/null; takes root
+  for (const std::string& name : names) {
+    INFO(name);
+    const fs::file_type type = fs::status(dir / name).type();
+    CKPT_REQUIRE_ERROR(error, ErrorCode::invalid_argument, save(dir / name, 4096, 1));
+    CHECK(contains(error.what(), "a device, pipe or socket is in the way"));
+    Variable<float> v{1};
+    Checkpoint checkpoint{{"v", v}};
+    CKPT_CHECK_CODE(ErrorCode::invalid_argument, checkpoint.write(dir / name));
+    CHECK(fs::status(dir / name).type() == type);
+  }
+  CHECK(names_in(dir.path()) == names);
+  // One that comes later is seen as well.
+  Writer writer{dir / "a.ckpt"};
+  REQUIRE(make("a.ckpt", S_IFIFO));
+  CKPT_CHECK_CODE(ErrorCode::invalid_argument, writer.commit());
+  CHECK(fs::is_fifo(dir / "a.ckpt"));
+}
+
+TEST_CASE("a temporary file that somebody removes") {
+  const TempDir dir;
+  for (const bool replace : {true, false}) {
+    Writer writer{dir / "a.ckpt", {.replace = replace}};
+    for (const std::string& name : names_in(dir.path())) fs::remove(dir / name);
+    CKPT_REQUIRE_ERROR(error, ErrorCode::io, writer.commit());
+    CHECK(contains(error.what(), "the temporary file for it"));
+    CHECK(contains(error.what(), "was removed"));
+    CHECK(contains(error.details().advice, "save again"));
+  }
 }
 
 TEST_CASE("a missing directory") {
@@ -236,7 +275,7 @@ TEST_CASE("a file where the directory should be") {
   write_file(dir / "file", "x");
   CKPT_REQUIRE_ERROR(error, ErrorCode::io, save(dir / "file" / "a.ckpt", 4096, 1));
   CHECK(error.details().system_error == ENOTDIR);
-  CHECK_FALSE(error.details().advice.empty());
+  CHECK(contains(error.details().advice, "there is a file"));
 }
 
 TEST_CASE("paths that name no file") {
