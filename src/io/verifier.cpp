@@ -138,7 +138,7 @@ class Verifier {
     });
     // Each chunk on its own, so that one that is damaged does not hide the next.
     for (std::uint32_t chunk = unit.first; reader && chunk < unit.last; ++chunk) {
-      attempt([&] { checked += reader->verify(chunk, scratch); });
+      attempt_of(unit.tensor, [&] { checked += reader->verify(chunk, scratch); });
     }
     const std::scoped_lock lock{mutex_};
     done_ += checked;
@@ -154,6 +154,21 @@ class Verifier {
       const std::scoped_lock lock{mutex_};
       add(error);
     }
+  }
+
+  // Where the file ends early, the error of the read does not know of which tensor it would have been.
+  template <typename Action>
+  void attempt_of(std::size_t tensor, Action&& action) {
+    attempt([&] {
+      try {
+        action();
+      } catch (const Error& error) {
+        if (!error.details().object.empty()) throw;
+        ErrorDetails details = error.details();
+        details.object = index_.path(tensor);
+        throw Error{error.code(), std::move(details)};
+      }
+    });
   }
 
   const std::filesystem::path& path_;

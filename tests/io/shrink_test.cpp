@@ -251,6 +251,20 @@ TEST_CASE("verify reports a file that is cut off meanwhile", "[shrink][threads]"
   }
 }
 
+TEST_CASE("what is cut off while it is verified is named by tensor", "[shrink]") {
+  const TempDir dir;
+  const auto path = dir / "model.ckpt";
+  write_model(path);
+  const Reader reader = Reader::open(path, {.mode = ReadMode::read});  // has the index in memory
+  const std::uint64_t size = reader.info(*reader.find("b")).offset;
+  const VerifyReport report = reader.verify({.threads = 1, .progress = [&](auto, auto) { cut(path, size); }});
+  CHECK(report.damaged_tensors == report.tensors - 1);  // "a" was checked before
+  for (const Error& error : report.problems) {
+    INFO(error.what());
+    CHECK(reader.find(error.details().object).has_value());
+  }
+}
+
 TEST_CASE("restoring from a file that was cut off", "[shrink][restore]") {
   for (const Binding binding : {Binding::copy, Binding::view, Binding::copy_on_write}) {
     const TempDir dir;
