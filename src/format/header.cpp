@@ -198,6 +198,10 @@ void refuse_end(std::span<const std::byte> tail, std::uint64_t file_size, const 
                  .advice = "something was appended to it: cut that off (truncate --size=" + std::to_string(size) +
                            "), or use another checkpoint"}};
   }
+  const auto last = tail.last<kFooterBytes>();
+  if (const Footer footer = footer_in(last); footer.file_size == file_size && footer.uuid == header.uuid) {
+    corrupt("damaged footer: its magic bytes are wrong", file_size - kFooterBytes + kFooterMagicOffset);
+  }
   throw Error{ErrorCode::corrupt,
               {.problem = "incomplete write: the file does not end with a footer",
                .offset = file_size - kFooterBytes,

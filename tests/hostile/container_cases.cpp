@@ -159,7 +159,7 @@ Cases footer_cases() {
   add("root of the page sums", at::kRootSum, 5, ErrorCode::corrupt,
       {"damaged page sums of the index", "expected xxh3 0000000000000005", "found xxh3"}, 11);
   add("uuid", at::kFooterUuid, 5, ErrorCode::corrupt, {"header and footer are of different files"}, 0);
-  add("magic", at::kFooterMagic, 0, ErrorCode::corrupt, {"incomplete write"}, 18);
+  add("magic", at::kFooterMagic, 0, ErrorCode::corrupt, {"damaged footer"}, 18);
   return cases;
 }
 

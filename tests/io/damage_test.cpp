@@ -234,6 +234,13 @@ TEST_CASE("a file that goes on after its end is told from one that was cut off",
   CHECK(contains(with_end(at::kFileSize, true), "incomplete write"));
   CHECK(contains(with_end(at::kIndexSize, false), "incomplete write"));
   CHECK(contains(with_end(at::kIndexSize, true), "the file goes on after its end"));
+  // A whole file whose last byte was flipped was not cut off.
+  Bytes flipped = whole;
+  flipped.back() ^= std::byte{1};
+  CHECK(contains(said(flipped), "damaged footer"));
+  FileImage other{flipped};
+  other.set<std::uint64_t>(other.footer() + at::kFooterUuid, 5);
+  CHECK(contains(said(other.bytes()), "incomplete write"));
 }
 
 TEST_CASE("two blobs swapped are found, and so is a renamed tensor") {
