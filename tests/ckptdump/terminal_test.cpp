@@ -105,6 +105,18 @@ TEST_CASE("a reader that goes away ends a listing quietly") {
   }
 }
 
+TEST_CASE("a file that is cut off while it is listed is named, and gives status 1") {
+  const TempDir directory;
+  const std::string file = (directory / "cut.ckpt").string();
+  Writer writer{file, {.durable = false}};
+  const std::string rest(200, 'x');
+  for (int i = 0; i < 20'000; ++i) writer.add(std::to_string(100'000 + i) + rest, DType::u8, {0}, {});
+  writer.commit();
+  const ToolResult result = run_tool_on_cut_file({"ls", file}, file);
+  CHECK(result.status == 1);
+  CHECK(result.err == "ckptdump: " + file + ": it became shorter while it was read, or its device failed; try again\n");
+}
+
 TEST_CASE("an interrupt gives status 130") {
   const TempDir directory;
   const std::string file = (directory / "long.ckpt").string();

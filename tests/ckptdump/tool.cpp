@@ -150,6 +150,25 @@ int interrupt_tool(const std::vector<std::string>& arguments) {
   return got == 1 ? status : -1;
 }
 
+ToolResult run_tool_on_cut_file(const std::vector<std::string>& arguments, const std::filesystem::path& file) {
+  const TempDir directory;
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("pipe");
+  const int err = open_for_writing(directory / "err");
+  const pid_t child = spawn(arguments, {}, ends[1], err);
+  ::close(ends[1]);
+  ::close(err);
+  ToolResult result;
+  char first = 0;
+  const ssize_t got = ::read(ends[0], &first, 1);  // it prints, and the pipe fills up
+  std::filesystem::resize_file(file, 4096);
+  result.out = std::string(static_cast<std::size_t>(got), first) + drain(ends[0]);
+  ::close(ends[0]);
+  result.status = wait_for(child);
+  result.err = text_of(directory / "err");
+  return result;
+}
+
 nlohmann::json document_of(const ToolResult& result) {
   INFO(result.out);
   const nlohmann::json document = nlohmann::json::parse(result.out, nullptr, false);

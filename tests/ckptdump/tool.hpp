@@ -37,6 +37,10 @@ ToolResult run_tool_into_closed_pipe(const std::vector<std::string>& arguments);
 /// Runs it, waits for its first output, which must be over 64 KiB in all, and interrupts it. The exit status, or -1.
 int interrupt_tool(const std::vector<std::string>& arguments);
 
+/// Runs it, waits for its first output, which must be over 64 KiB in all, cuts `file` off after its first page, and
+/// waits for it.
+ToolResult run_tool_on_cut_file(const std::vector<std::string>& arguments, const std::filesystem::path& file);
+
 /// The one JSON document that the output must be; the test fails when it is none or has no schema_version 1.
 nlohmann::json document_of(const ToolResult& result);
 

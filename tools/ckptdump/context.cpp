@@ -7,12 +7,26 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <string_view>
 #include <utility>
 
 namespace ckptdump {
 namespace {
+
+std::atomic<const char*> name_at_work = nullptr;
+
+class AtWork {
+ public:
+  explicit AtWork(const std::string& file) : name_{escape(file)} { name_at_work = name_.c_str(); }
+  ~AtWork() { name_at_work = nullptr; }
+  AtWork(const AtWork&) = delete;
+  AtWork& operator=(const AtWork&) = delete;
+
+ private:
+  std::string name_;
+};
 
 void print_error_line(Context& context, const std::string& line) {
   if (context.options.json) {
@@ -24,6 +38,7 @@ void print_error_line(Context& context, const std::string& line) {
 
 ExitCode guard(Context& context, const std::string& file, const std::function<ExitCode(const std::string&)>& body) {
   const std::size_t depth = context.json.depth();
+  const AtWork at_work{file};
   try {
     return body(file);
   } catch (const ckpt::Error& error) {
@@ -47,6 +62,8 @@ ExitCode guard(Context& context, const std::string& file, const std::function<Ex
 }
 
 }  // namespace
+
+const char* file_at_work() noexcept { return name_at_work; }
 
 ExitCode exit_code_of(ckpt::ErrorCode code) noexcept {
   switch (code) {

@@ -28,6 +28,9 @@ struct Context {
   std::string held_lines;  ///< for standard error, after the document
 };
 
+/// The file that a command is at work on, escaped, for who handles a signal; or nullptr.
+const char* file_at_work() noexcept;
+
 /// One line on standard error: "ckptdump: FILE: ...". What is printed on standard output comes first, a JSON document
 /// as a whole: it stays one document when both go to the same place.
 void report_error(Context& context, const std::string& file, const ckpt::Error& error);

@@ -10,6 +10,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 #include <new>
 #include <string>
@@ -20,9 +21,8 @@ namespace {
 using ckptdump::Context;
 using ckptdump::ExitCode;
 
-template <std::size_t N>
-void write_error(const char (&text)[N]) noexcept {
-  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text, N - 1);
+void write_error(const char* text) noexcept {
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text, std::strlen(text));
 }
 
 void clear_progress() noexcept {
@@ -38,8 +38,11 @@ extern "C" void on_interrupt(int) {
 // A mapped file lost its tail, or its device failed.
 extern "C" void on_bus_error(int) {
   clear_progress();
-  write_error("ckptdump: the file became shorter while it was read, or its device failed; try again\n");
-  ::_exit(static_cast<int>(ExitCode::error));
+  const char* file = ckptdump::file_at_work();
+  write_error("ckptdump: ");
+  write_error(file != nullptr ? file : "a file");
+  write_error(": it became shorter while it was read, or its device failed; try again\n");
+  ::_exit(static_cast<int>(ExitCode::failed));
 }
 
 void handle_signals() {
