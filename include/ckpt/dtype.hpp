@@ -10,7 +10,9 @@
 
 namespace ckpt {
 
-/// Element type. The values are those of the file format and never change.
+/// Element type. The values are those of the file format and never change. Packed elements fill whole bytes, in all
+/// and not row by row: a tensor has an even number of elements of 4 bits, and a multiple of four of 6 bits. One that
+/// has not is padded in its last dimension, or stored as u8.
 enum class DType : std::uint16_t {
   boolean = 1,
   i8 = 2,

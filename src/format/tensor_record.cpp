@@ -18,7 +18,9 @@ DataSize block_size(std::uint64_t elements, const BlockType* block) noexcept {
   if (block == nullptr || block->bytes == 0 || block->elements == 0) {
     return {.problem = "a tensor of dtype block needs a block type of at least one byte and one element"};
   }
-  if (elements % block->elements != 0) return {.problem = "the elements do not fill whole blocks"};
+  if (elements % block->elements != 0) {
+    return {.problem = "the elements do not fill whole blocks", .advice = "pad the last dimension"};
+  }
   const auto bytes = (base::Checked{elements / block->elements} * block->bytes).get();
   if (!bytes) return {.problem = "the size in bytes does not fit in 64 bits"};
   return {.bytes = bytes};
@@ -57,7 +59,10 @@ DataSize data_size(DType dtype, const Shape& shape, const BlockType* block) noex
     return {.bytes = bytes};
   }
   // 8 elements of b bits are b bytes; fewer must still end on a byte.
-  if (elements % 8 * bits % 8 != 0) return {.problem = "packed elements must fill whole bytes"};
+  if (elements % 8 * bits % 8 != 0) {
+    return {.problem = "packed elements must fill whole bytes",
+            .advice = "pad the last dimension, or store the bytes as u8 or as a block type"};
+  }
   return {.bytes = elements / 8 * bits + elements % 8 * bits / 8};
 }
 

@@ -46,6 +46,7 @@ std::optional<ErrorDetails> why_not_a_geometry(const Geometry& geometry);
 struct DataSize {
   const char* problem = nullptr;            ///< why such a tensor cannot be
   std::optional<std::uint64_t> bytes = {};  ///< nothing when the shape does not tell (string, bytes, unknown dtypes)
+  const char* advice = "";                  ///< to who writes it
 };
 DataSize data_size(DType dtype, const Shape& shape, const BlockType* block) noexcept;
 

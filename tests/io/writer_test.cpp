@@ -3,6 +3,7 @@
 #include <ckpt/writer.hpp>
 
 #include <catch2/catch.hpp>
+#include <support/child.hpp>
 #include <support/errors.hpp>
 #include <support/files.hpp>
 #include <support/sample.hpp>
@@ -495,6 +496,28 @@ TEST_CASE("expected_bytes is a hint, and may be wrong either way") {
     CHECK(Reader::open(path, {.verify = Verify::full}).size() == 1);
   }
   CHECK(read_file(dir / "hint1") == read_file(dir / "hint3000000"));
+}
+
+TEST_CASE("expected_bytes that no file can have are refused at once") {
+  const TempDir dir;
+  WriterOptions options = fast();
+  options.expected_bytes = std::uint64_t{1} << 60U;
+  const auto error = error_of([&] { const Writer writer{dir / "a", options}; });
+  if (!error) {
+    WARN(kSkipped << "this file system does not allocate ahead");
+    return;
+  }
+  CHECK(error->code() == ErrorCode::io);
+  CHECK(contains(error->what(), "cannot allocate"));
+  CHECK(names_in(dir.path()).empty());
+}
+
+TEST_CASE("packed elements that do not fill whole bytes are refused, with advice") {
+  const TempDir dir;
+  Writer writer{dir / "a", fast()};
+  CKPT_REQUIRE_ERROR(error, ErrorCode::invalid_argument, writer.begin("x", DType::f6_e2m3, {3, 5}));
+  CHECK(contains(error.details().problem, "whole bytes"));
+  CHECK(contains(error.details().advice, "pad the last dimension"));
 }
 
 TEST_CASE("a relative path means the directory of the moment") {
