@@ -59,6 +59,8 @@ def build_with_meson(meson, compiler, project, env):
 def build_with_pkg_config(compiler, project, env):
     for program in PROGRAMS:
         flags = {what: run(["pkg-config", what, "ckpt"], env=env).split() for what in ["--cflags", "--libs"]}
+        if any(flag.startswith("-D") for flag in flags["--cflags"]):
+            sys.exit(f"defines of the library's own: {flags['--cflags']}")
         run([*compiler, "-std=c++20", f"{program}.cpp", *flags["--cflags"], *flags["--libs"], "-o", program], cwd=project)
     return project
 
