@@ -44,7 +44,8 @@ struct ReaderOptions {
   ReadMode mode = ReadMode::automatic;
   Verify verify = Verify::none;
   bool copy_on_write = false;  ///< also make private_mapping(); needs mmap mode
-  unsigned threads = 0;        ///< that read, check and decompress; 0: one per core, and 12 or so to wait for a disk
+  /// That read, check and decompress, at most 256; 0: one per core, and 12 or so to wait for a disk.
+  unsigned threads = 0;
 };
 
 /// How a tensor's bytes are stored; the values are those of the file format.
@@ -91,7 +92,7 @@ struct ReadRequest {
 };
 
 struct VerifyOptions {
-  unsigned threads = 0;  ///< 0: one per core
+  unsigned threads = 0;  ///< at most 256; 0: one per core
   /// Called from the verifying threads, one call at a time, with bytes done and in total.
   std::function<void(std::uint64_t done, std::uint64_t total)> progress = {};
 };

@@ -11,9 +11,12 @@
 
 namespace ckpt::base {
 
+/// Of one call: more would only take memory.
+constexpr unsigned kMostThreads = 256;
+
 /// What an option means that says how many threads: 0 is one per core.
 inline unsigned thread_count(unsigned wanted) noexcept {
-  return wanted != 0 ? wanted : std::max(1U, std::thread::hardware_concurrency());
+  return std::min(kMostThreads, wanted != 0 ? wanted : std::max(1U, std::thread::hardware_concurrency()));
 }
 
 /// Runs `work` on up to `threads` threads, this one included, and returns when all are done. Throws what one of them
@@ -48,7 +51,7 @@ void run_on(unsigned threads, const Work& work) {
 template <typename MakeWorker>
 void deal_out(std::size_t count, unsigned threads, const MakeWorker& make_worker) {
   std::atomic<std::size_t> next = 0;
-  run_on(static_cast<unsigned>(std::min<std::size_t>(threads, count)), [&] {
+  run_on(static_cast<unsigned>(std::min<std::size_t>(std::min(threads, kMostThreads), count)), [&] {
     try {
       auto worker = make_worker();
       for (std::size_t i = next++; i < count; i = next++) worker(i);

@@ -16,6 +16,7 @@
 #include <ckpt/version.hpp>
 #include <ckpt/writer.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -131,7 +132,7 @@ class Writer::Impl {
     require_new(path);
     if (dtype == DType{}) refuse("dtype 0 is no dtype", path);
     const format::DataSize size = format::data_size(dtype, shape, options.block ? &*options.block : nullptr);
-    if (size.problem != nullptr) refuse(size.problem, path);
+    if (size.problem != nullptr) refuse(size.problem, path, size.advice);
     if (options.block) {
       if (const char* reason = base::why_not_a_key(options.block->name)) {
         refuse(std::string{"the block type's name: "} + reason, path);
@@ -150,7 +151,8 @@ class Writer::Impl {
     const Compression compression = options.compression.value_or(options_.compression);
     require_known(compression);
     block_ = options.block;
-    tensor_.emplace(*file_, geometry_, encoders(compression), std::string{path}, dtype, shape, *size_bytes);
+    tensor_.emplace(*file_, geometry_, encoders(compression, *size_bytes), std::string{path}, dtype, shape,
+                    *size_bytes);
     values_.emplace(tensor_->path(), dtype, shape, *size_bytes);
   }
 
@@ -252,11 +254,12 @@ class Writer::Impl {
     }
   }
 
-  // Made when the first tensor asks for one.
-  std::span<codec::ChunkEncoder> encoders(Compression compression) {
+  // Made when the first tensor asks for them that has so many chunks.
+  std::span<codec::ChunkEncoder> encoders(Compression compression, std::uint64_t size_bytes) {
     if (compression == Compression::none) return {};
-    encoders_.reserve(threads_);
-    while (encoders_.size() < threads_) encoders_.emplace_back(options_.compression_level);
+    const std::uint64_t chunks = base::divide_up(size_bytes, geometry_.chunk_size);
+    const std::uint64_t useful = std::clamp<std::uint64_t>(chunks, 1, threads_);
+    while (encoders_.size() < useful) encoders_.emplace_back(options_.compression_level);
     return encoders_;
   }
 

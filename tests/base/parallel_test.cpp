@@ -70,4 +70,5 @@ TEST_CASE("an exception of any thread comes out") {
 TEST_CASE("0 threads means one per core") {
   CHECK(base::thread_count(0) >= 1);
   CHECK(base::thread_count(5) == 5);
+  CHECK(base::thread_count(1'000'000) == base::kMostThreads);
 }

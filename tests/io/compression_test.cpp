@@ -229,6 +229,7 @@ TEST_CASE("the file is the same for any number of threads and any pieces") {
   const Bytes whole = write(1, data.size());
   CHECK(Reader::open(dir / "a.ckpt").info(0).compression == Compression::zstd);
   CHECK(write(5, data.size()) == whole);
+  CHECK(write(1'000'000, data.size()) == whole);
   // Pieces of less than a chunk decide by the first chunk: the same choice here.
   for (const std::size_t piece : {4000U, 65'536U, 70'000U, 200'001U}) {
     CHECK(write(3, piece) == write(1, piece));
