@@ -251,6 +251,15 @@ TEST_CASE("a relative directory", "[manager][testRelativePath]") {
   CHECK(run.value.value() == 2);
 }
 
+TEST_CASE("a file where the directory should be", "[manager]") {
+  TempDir dir;
+  write_file(dir / "file", std::string_view{"x"});
+  for (const char* path : {"file", "file/run"}) {
+    CKPT_REQUIRE_ERROR(error, ErrorCode::io, Run(dir / path));
+    CHECK(contains(error.details().advice, "there is a file where the path needs a directory"));
+  }
+}
+
 TEST_CASE("one manager a directory", "[manager][lock]") {
   TempDir dir;
   std::optional<Run> first{std::in_place, dir / "run"};
