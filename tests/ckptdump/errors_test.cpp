@@ -49,6 +49,9 @@ TEST_CASE("a missing file") {
   CHECK(refused(file, 2, "not_found") == "ckptdump: " + file + ": no such file; check the name\n");
   write_model(file + ".ckpt");
   CHECK(has(refused(file, 2, "not_found"), "did you mean " + file + ".ckpt?"));
+  const std::string link = (directory / "link").string();
+  std::filesystem::create_symlink("absent", link);
+  CHECK(has(refused(link, 2, "not_found"), link + ": a symbolic link whose target is missing"));
 }
 
 TEST_CASE("a directory names its newest checkpoint") {

@@ -93,7 +93,11 @@ std::optional<fs::path> newest_in(const fs::path& directory, const Listing& list
       break;
     }
   }
-  throw ckpt::Error{ckpt::ErrorCode::not_found, {.problem = "no such file", .file = path, .advice = advice}};
+  const bool dangles = fs::is_symlink(fs::symlink_status(path, error));
+  throw ckpt::Error{ckpt::ErrorCode::not_found,
+                    {.problem = dangles ? "a symbolic link whose target is missing" : "no such file",
+                     .file = path,
+                     .advice = advice}};
 }
 
 }  // namespace
