@@ -209,7 +209,7 @@ DirectoryCases directory_cases() {
       // The next save would be this number.
       refused(thing("newest is a directory", 102, "ckpt-3.ckpt", make_directory, kOver, 2),
               ErrorCode::invalid_argument),
-      thing("newest is a pipe", 102, "ckpt-3.ckpt", make_fifo, kNotRegular, 2),
+      refused(thing("newest is a pipe", 102, "ckpt-3.ckpt", make_fifo, kNotRegular, 2), ErrorCode::invalid_argument),
       link("newest is a link to nowhere", 102, "ckpt-3.ckpt", "nowhere", kOver, 2),
       link("newest is a link to another file", 102, "ckpt-3.ckpt", "../precious", kOver, 2),
       link("newest is a device", 102, "ckpt-3.ckpt", "/dev/zero", kNotRegular, 2),
