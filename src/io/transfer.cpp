@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <numeric>
+#include <utility>
 #include <vector>
 
 namespace ckpt::io {
@@ -75,7 +76,7 @@ class Run {
   static std::vector<std::uint32_t> by_place(std::span<const Transfer> transfers) {
     std::vector<std::uint32_t> order(transfers.size());
     std::iota(order.begin(), order.end(), 0U);
-    std::ranges::stable_sort(order, {}, [&](std::uint32_t i) { return transfers[i].record.blob_offset; });
+    std::ranges::sort(order, {}, [&](std::uint32_t i) { return std::pair{transfers[i].record.blob_offset, i}; });
     return order;
   }
 

@@ -3,6 +3,7 @@
 
 #include "os/file.hpp"
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -29,7 +30,8 @@ class Mapping {
   /// tell: it does only to those who may write the file.
   bool is_cached(std::size_t offset) const noexcept;
 
-  /// Has the range, which lies within the mapping, in memory when it returns. 0, or the errno: EFAULT when a part of it
+  /// Has the range, which lies within the mapping, in memory when it returns; where it is large, in huge pages, if the
+  /// file system has them. 0, or the errno: EFAULT when a part of it
   /// cannot be read, where touching it would be SIGBUS; EINVAL when the kernel is older than 5.14, and has only been
   /// asked to read it soon.
   int populate(std::size_t offset, std::size_t size) const noexcept;
@@ -38,8 +40,11 @@ class Mapping {
   std::byte* data() const noexcept { return data_; }
 
  private:
+  void want_huge_pages(std::size_t offset, std::size_t size) const noexcept;
+
   std::byte* data_ = nullptr;
   std::size_t size_ = 0;
+  mutable std::atomic<bool> slow_ = false;  // huge pages, or the device
 };
 
 }  // namespace ckpt::os

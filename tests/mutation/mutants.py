@@ -112,7 +112,7 @@ MUTANTS = [
     ("what cannot be loaded is touched", "src/io/source.cpp", "  if (error != 0 && error != EINVAL) read_instead(offset, size, scratch);\n", "", ["verifying"]),
     ("direct reads for little", "src/io/transfer.cpp", "bytes_ >= kDirectFrom && ", "", ["direct reads"]),
     ("direct reads of what lies apart", "src/io/transfer.cpp", " && size >= kLeastDirect", "", ["direct reads"]),
-    ("tensors in the order of the call", "src/io/transfer.cpp", "    std::ranges::stable_sort(order, {}, [&](std::uint32_t i) { return transfers[i].record.blob_offset; });\n", "", ["direct reads"]),
+    ("tensors in the order of the call", "src/io/transfer.cpp", "    std::ranges::sort(order, {}, [&](std::uint32_t i) { return std::pair{transfers[i].record.blob_offset, i}; });\n", "", ["direct reads"]),
     ("aliases are read each", "src/io/reader.cpp", "!is_new) {\n        views.push_back", "false) {\n        views.push_back", ["round trip"]),
     ("a direct read gives more than came", DIRECT, "std::min(static_cast<std::size_t>(got) - before, wanted)", "wanted", ["direct reads"]),
     ("a direct read begins with what lies before", DIRECT, "{buffer + before, ", "{buffer, ", ["direct reads"]),
