@@ -49,7 +49,8 @@ class DriverTest(unittest.TestCase):
             file = self.saved(compression=compression)
             for name, fields in (("sum", {"threads": 1}), ("sum", {"threads": 0}), ("read_into", {"mode": "read"}),
                                  ("read_into", {"mode": "mmap", "verify": 1}), ("restore", {"verify": 1}),
-                                 ("restore", {})):
+                                 ("restore", {}),
+                                 ("restore", {"verify": 1, "check_first": 0})):
                 with self.subTest(name=name, compression=compression, **fields):
                     answer = self.driver(name, file=file, **fields)
                     self.assertEqual(answer["sum"], self.model["sum"])

@@ -108,13 +108,14 @@ void read_into(Session& session, const Request& request, Answer& answer) {
   check_memory(session.model, memory, answer);
 }
 
-// Fields: file, verify (0). Restores the model's variables, which have their memory.
+// Fields: file, verify (0), check_first (1). Restores the model's variables, which have their memory.
 void restore(Session& session, const Request& request, Answer& answer) {
   const std::span<std::byte> memory = session.destination();
   std::fill(memory.begin(), memory.end(), std::byte{0});
   Variables variables{session.model, memory};
   Checkpoint checkpoint{variables};
-  const RestoreOptions options{.verify = request.number_or("verify", 0) != 0 ? Verify::lazy : Verify::none};
+  const RestoreOptions options{.verify = request.number_or("verify", 0) != 0 ? Verify::lazy : Verify::none,
+                               .check_first = request.number_or("check_first", 1) != 0};
   require_warm(request.file());
   answer.set_seconds("seconds",
                      seconds([&] { checkpoint.read(request.file(), options).assert_existing_objects_matched(); }));
