@@ -173,6 +173,7 @@ void Plan::bind_values() {
 // All tensors at once, so that they are read and checked with all cores.
 void Plan::bind_checked(Restoration& restoration, const std::vector<Assignment*>& assignments) {
   std::vector<std::size_t> tensors;
+  tensors.reserve(assignments.size());
   for (const Assignment* assignment : assignments) tensors.push_back(assignment->fit.tensor);
   std::vector<TensorView> values = restoration.reader().tensors(tensors);
   StraightReads mapped{restoration.reader(), {}, {}};
@@ -193,6 +194,7 @@ void Plan::bind_checked(Restoration& restoration, const std::vector<Assignment*>
 
 void Plan::bind_straight(Restoration& restoration, const std::vector<Assignment*>& assignments) {
   StraightReads reads{restoration.reader(), {}, {}};
+  reads.requests.reserve(assignments.size());
   for (Assignment* const assignment : assignments) {
     assignment->value = straight_value(assignment->fit, *assignment->variable);
     reads.requests.push_back({assignment->fit.tensor, destination(*assignment->variable, assignment->value)});
