@@ -134,37 +134,46 @@ ToolResult run_tool_into_closed_pipe(const std::vector<std::string>& arguments) 
   return result;
 }
 
-int interrupt_tool(const std::vector<std::string>& arguments) {
-  const TempDir directory;
+namespace {
+
+struct Printing {
+  pid_t child;
+  int out;
+  std::string first;  // byte that was printed
+};
+
+// Starts the tool and waits until it prints: its handlers are in place, and the pipe fills up.
+Printing start_printing(const std::vector<std::string>& arguments, const std::filesystem::path& err_file) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("pipe");
-  const int err = open_for_writing(directory / "err");
+  const int err = open_for_writing(err_file);
   const pid_t child = spawn(arguments, {}, ends[1], err);
   ::close(ends[1]);
   ::close(err);
   char first = 0;
-  const ssize_t got = ::read(ends[0], &first, 1);  // it prints: its handlers are in place, and the pipe fills up
-  ::kill(child, SIGINT);
-  const int status = wait_for(child);
-  ::close(ends[0]);
-  return got == 1 ? status : -1;
+  const ssize_t got = ::read(ends[0], &first, 1);
+  return {child, ends[0], std::string(got == 1 ? 1 : 0, first)};
+}
+
+}  // namespace
+
+int interrupt_tool(const std::vector<std::string>& arguments) {
+  const TempDir directory;
+  const Printing tool = start_printing(arguments, directory / "err");
+  ::kill(tool.child, SIGINT);
+  const int status = wait_for(tool.child);
+  ::close(tool.out);
+  return tool.first.empty() ? -1 : status;
 }
 
 ToolResult run_tool_on_cut_file(const std::vector<std::string>& arguments, const std::filesystem::path& file) {
   const TempDir directory;
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("pipe");
-  const int err = open_for_writing(directory / "err");
-  const pid_t child = spawn(arguments, {}, ends[1], err);
-  ::close(ends[1]);
-  ::close(err);
+  const Printing tool = start_printing(arguments, directory / "err");
   ToolResult result;
-  char first = 0;
-  const ssize_t got = ::read(ends[0], &first, 1);  // it prints, and the pipe fills up
   std::filesystem::resize_file(file, 4096);
-  result.out = std::string(static_cast<std::size_t>(got), first) + drain(ends[0]);
-  ::close(ends[0]);
-  result.status = wait_for(child);
+  result.out = tool.first + drain(tool.out);
+  ::close(tool.out);
+  result.status = wait_for(tool.child);
   result.err = text_of(directory / "err");
   return result;
 }
