@@ -20,8 +20,8 @@ struct Transfer {
 unsigned threads_that_read(unsigned wanted) noexcept;
 
 /// Shares out the chunks of all tensors to up to `threads` threads, in the order of the file. 0 threads are one per
-/// core, or as many as keep a device busy. With `verify`, what is copied is checked against
-/// the sums, in the same pass. Throws corrupt, io; destinations hold anything then.
+/// core, or as many as keep a device busy. With `verify`, what is copied is checked against the sums, in the same pass.
+/// Throws corrupt, io; destinations hold anything then.
 void transfer(const Source& source, const format::IndexView& index, std::span<const Transfer> transfers, bool verify,
               unsigned threads);
 
