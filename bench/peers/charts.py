@@ -6,6 +6,7 @@ from math import ceil, floor, log
 from report import outcome, quantity
 
 WIDTH, LABEL, PLOT, LINE = 1100, 330, 560, 17
+CURVE, HEIGHT = 330, 160
 COLOURS = {"ckpt": "#0b6e4f", "limit": "#b8860b", "peer": "#5b6abf"}
 
 
@@ -24,10 +25,10 @@ def axis(cases, base):
 
 
 def unit_charts(row, y):
-    """A chart for each unit of the row's cases."""
-    parts = []
-    for unit in dict.fromkeys(case["unit"] for case in row["cases"]):
-        cases = [case for case in row["cases"] if case["unit"] == unit]
+    """A chart for each unit of the row's cases that are no points of curves."""
+    parts, single = [], [case for case in row["cases"] if not case["curve"]]
+    for unit in dict.fromkeys(case["unit"] for case in single):
+        cases = [case for case in single if case["unit"] == unit]
         powers, place = axis(cases, 1024.0 if unit == "B" else 10.0)
         bottom = y + LINE * len(cases)
         for power in powers:
@@ -47,10 +48,54 @@ def unit_charts(row, y):
     return parts, y
 
 
+def amount_axis(amounts, left):
+    """Where an amount lies on a logarithmic scale, and what the ends are called."""
+    low, high = log(min(amounts)), log(max(amounts))
+    name = (lambda n: quantity(n, "B")) if min(amounts) >= 2**20 else (lambda n: f"{n:,}")
+    return (lambda n: left + CURVE * (log(n) - low) / (high - low)), name(min(amounts)), name(max(amounts))
+
+
+def curve(title, cases, left, y):
+    """Time by amount, both on logarithmic scales, a line for each series."""
+    amounts = [case["curve"]["amount"] for case in cases]
+    across, first, last = amount_axis(amounts, left)
+    values = [case[key] for case in cases for key in ("low", "high")]
+    low, high = floor(log(min(values), 10)), ceil(log(max(values), 10))
+    up = lambda value: y + HEIGHT - HEIGHT * (log(value, 10) - low) / max(1, high - low)
+    parts = [text(left, y - 8, title, weight="bold")]
+    for power in range(low, high + 1):
+        at = up(10.0**power)
+        parts.append(f'<line x1="{left}" x2="{left + CURVE}" y1="{at:.0f}" y2="{at:.0f}" stroke="#ddd"/>')
+        parts.append(text(left - 6, at + 3, quantity(10.0**power, "s").replace(".00", ""), 9, "#777", anchor="end"))
+    parts += [text(left, y + HEIGHT + 12, first, 9, "#777"),
+              text(left + CURVE, y + HEIGHT + 12, last, 9, "#777", anchor="end")]
+    for series in dict.fromkeys(case["curve"]["series"] for case in cases):
+        points = [case for case in cases if case["curve"]["series"] == series]
+        colour, spots = COLOURS[points[0]["kind"]], [(across(case["curve"]["amount"]), up(case["median"]))
+                                                     for case in points]
+        parts.append(f'<polyline points="{" ".join(f"{x:.1f},{v:.1f}" for x, v in spots)}" fill="none" '
+                     f'stroke="{colour}" stroke-width="2"/>')
+        parts += [f'<circle cx="{x:.1f}" cy="{v:.1f}" r="3" fill="{colour}"/>' for x, v in spots]
+        parts.append(text(spots[-1][0] + 6, spots[-1][1] + 4, series, 10, colour))
+    return parts
+
+
+def curve_charts(row, y):
+    """The curves of the row, two beside each other."""
+    parts, points = [], [case for case in row["cases"] if case["curve"]]
+    titles = list(dict.fromkeys(case["curve"]["title"] for case in points))
+    for number, title in enumerate(titles):
+        left, top = 80 + number % 2 * (CURVE + 170), y + 14 + number // 2 * (HEIGHT + 50)
+        parts += curve(title, [case for case in points if case["curve"]["title"] == title], left, top)
+    return parts, y + ceil(len(titles) / 2) * (HEIGHT + 50)
+
+
 def panel(row, y):
     parts = [text(10, y + 14, f"{row['row']}. {row['title']} ({row['folder']})", 14, weight="bold")]
-    charts, y = unit_charts(row, y + 26)
-    parts += charts
+    y += 26
+    for charts_of in (unit_charts, curve_charts):
+        charts, y = charts_of(row, y)
+        parts += charts
     for ratio in row["ratios"]:
         colour = "#222" if ratio["goal"] is None else ("#0b6e4f" if ratio["reached"] else "#b02a2a")
         parts.append(text(LABEL - 8, y + 10, f"{ratio['value']:.3g}", colour=colour, weight="bold", anchor="end"))

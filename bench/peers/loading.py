@@ -1,4 +1,4 @@
-"""Rows 1, 2, 5, 6, 7, 13: opening, reading, restoring, and how that grows."""
+"""Rows 1, 2, 5, 6, 7: opening, reading, restoring."""
 
 from measure import best
 from readahead import readahead
@@ -152,57 +152,3 @@ def restore(scene):
     scene.row.share_of(limit, one_pass, 0.7)
     scene.row.share_of(limit, checked, None)
     scene.row.faster_than(best(peers, "peer"), checked, None)
-
-
-def growth(scene):
-    """In bytes it should be linear, in tensors logarithmic. The goal says no bend: by a quarter is one."""
-    row = scene.row
-    step = GIB if not scene.settings.quick else 8 * MIB
-    sizes = [step, 2 * step, 4 * step] + ([8 * step] if scene.settings.available > 14 * GIB else [])
-    if len(sizes) < 4:
-        row.not_measured("growth beyond 4 GiB", "less than 14 GiB of memory are free for the page cache")
-    row.not_measured("growth to 16 GiB", "a whole run shall need less than 20 GB of disk and 25 minutes")
-    saves = [grown_save(scene, size, step) for size in sizes]
-    scene.measure([one for one in saves])
-    row.at_most("save, time a byte: largest to smallest", slope(saves, sizes), 1.25)
-    scene.remove("save.out")()
-    sums = [grown_sum(scene, size, step) for size in sizes]
-    scene.measure([one for one in sums])
-    row.at_most("warm read, time a byte: largest to smallest", slope(sums, sizes), 1.25)
-    counts = [10, 100, 1_000, 10_000] + ([100_000, 1_000_000] if not scene.settings.quick else [])
-    driver, opens, binds = scene.driver(), [], []
-    for count in counts:
-        lines = many(count)
-        driver("model", layout=scene.layout("many", lines))
-        file = scene.file(f"many-{count}.ckpt")
-        driver("save", file=file)
-        opens.append(scene.repeated(f"open and bind one of {count:,}", "ckpt", driver, "open_one", file=file,
-                                    paths=some_paths(lines)))
-        binds.append(case(f"bind all of {count:,}", "ckpt", driver, "bind_all", file=file))
-    scene.measure(opens + binds)
-    row.at_most(f"open and bind one: {counts[-1]:,} to 1,000 tensors", opens[-1].median() / opens[2].median(), 2)
-    row.at_most(f"bind all, time a tensor: {counts[-1]:,} to 1,000", slope([binds[2], binds[-1]], [1_000, counts[-1]]),
-                1.25)
-
-
-def grown_save(scene, size, memory):
-    driver = scene.driver()
-    driver("model", layout=scene.layout(f"grown-{size}", transformer(size)), memory_mib=memory // MIB)
-    return case(f"durable save, {size // MIB:,} MiB", "ckpt", driver, "save", scene.remove("save.out"),
-                file=scene.file("save.out"))
-
-
-def grown_sum(scene, size, memory):
-    driver, file = scene.driver(), scene.file("grown.ckpt")
-    driver("model", layout=scene.layout(f"grown-{size}", transformer(size)), memory_mib=memory // MIB)
-
-    def before():
-        scene.remove("grown.ckpt")()
-        driver("save", file=file, durable=0)
-        driver("warm", file=file)
-
-    return case(f"warm read, {size // MIB:,} MiB", "ckpt", driver, "sum", before, scene.remove("grown.ckpt"), file=file)
-
-
-def slope(cases, amounts):
-    return (cases[-1].median() / amounts[-1]) / (cases[0].median() / amounts[0])

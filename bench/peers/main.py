@@ -20,6 +20,7 @@ from pathlib import Path
 
 import charts
 import compression
+import growth
 import loading
 import memory
 import report
@@ -42,7 +43,7 @@ ROWS = [(1, "open and bind one tensor", loading.open_bind_one, "any"),
         (10, "compression of trained weights", compression.trained, "once"),
         (11, "memory beyond the state", memory.peak, "once"),
         (12, "four processes share a file", memory.shared, "once"),
-        (13, "growth in bytes and in tensors", loading.growth, "disk")]
+        (13, "growth in bytes and in tensors", growth.growth, "disk")]
 
 
 def parse():

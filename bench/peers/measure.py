@@ -16,6 +16,12 @@ class Case:
     value: str = "seconds"
     unit: str = "s"
     answers: list = field(default_factory=list)
+    curve: dict = None  # the line of a chart that this is a point of
+
+    def on_curve(self, title, series, amount):
+        """This case, as the point at `amount` of a line in the chart `title`."""
+        self.curve = {"title": title, "series": series, "amount": amount}
+        return self
 
     def measure(self):
         if self.before:
@@ -33,7 +39,7 @@ class Case:
     def summary(self):
         values = self.values()
         return {"name": self.name, "kind": self.kind, "unit": self.unit, "median": self.median(), "low": min(values),
-                "high": max(values), "rounds": values}
+                "high": max(values), "rounds": values, "curve": self.curve}
 
 
 def interleave(cases, rounds):

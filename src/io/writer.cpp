@@ -1,11 +1,11 @@
 #include "base/parallel.hpp"
 #include "base/path.hpp"
-#include "base/text.hpp"
 #include "codec/chunk.hpp"
 #include "codec/xxh3.hpp"
 #include "format/header.hpp"
 #include "format/index_builder.hpp"
 #include "format/page_sums.hpp"
+#include "io/file_metadata.hpp"
 #include "io/graph_check.hpp"
 #include "io/located.hpp"
 #include "io/tensor_writer.hpp"
@@ -13,7 +13,6 @@
 #include "os/replacement_file.hpp"
 
 #include <ckpt/error.hpp>
-#include <ckpt/version.hpp>
 #include <ckpt/writer.hpp>
 
 #include <algorithm>
@@ -23,25 +22,9 @@
 namespace ckpt {
 namespace {
 
-constexpr std::string_view kReservedKeys = "ckpt.";
-constexpr std::string_view kMetricKeys = "ckpt.metric.";
-
 [[noreturn]] void refuse(std::string problem, std::string_view object = {}, std::string advice = {}) {
   throw Error{ErrorCode::invalid_argument,
               {.problem = std::move(problem), .object = std::string{object}, .advice = std::move(advice)}};
-}
-
-std::uint64_t bytes_of(const MetadataValue& value) {
-  if (const auto* text = std::get_if<std::string>(&value)) return text->size();
-  if (const auto* bytes = std::get_if<Bytes>(&value)) return bytes->size();
-  if (const auto* json = std::get_if<Json>(&value)) return json->text.size();
-  return 0;
-}
-
-bool is_text_utf8(const MetadataValue& value) {
-  if (const auto* text = std::get_if<std::string>(&value)) return base::is_utf8(*text);
-  if (const auto* json = std::get_if<Json>(&value)) return base::is_utf8(json->text);
-  return true;
 }
 
 // Version 4: random.
@@ -73,19 +56,6 @@ WriterOptions checked(WriterOptions options) {
   }
   require_known(options.compression);
   codec::require_zstd_level(options.compression_level);
-  std::uint64_t metric_bytes = 0;
-  for (const auto& [name, value] : options.metrics) {
-    metric_bytes += kMetricKeys.size() + name.size();
-    const char* reason = name.empty() ? "it is empty" : base::why_not_a_key(std::string{kMetricKeys} + name);
-    if (reason != nullptr) refuse(std::string{"this cannot be the name of a metric: "} + reason, name);
-  }
-  if (metric_bytes > kMaxMetadataBytes / 2) {
-    throw Error{ErrorCode::limit,
-                {.problem = "the names of all metrics together are too long",
-                 .expected = "at most 32 MiB",
-                 .found = std::to_string(metric_bytes) + " bytes",
-                 .advice = "store measurements as a tensor"}};
-  }
   return options;
 }
 
@@ -99,14 +69,11 @@ class Writer::Impl {
         threads_{base::thread_count(options_.threads)},
         geometry_{geometry_of(options_)},
         index_{geometry_, codec::xxh3},
+        metadata_{options_},
         file_{std::make_unique<os::ReplacementFile>(
             path_, os::ReplacementFile::Options{
                        .durable = options_.durable, .expected_bytes = options_.expected_bytes, .cores = threads_})} {
     file_->append_zeros(format::kHeaderBytes);  // written over at the end, when the features are known
-    if (options_.step) metadata_.emplace("ckpt.step", *options_.step);
-    metadata_.emplace("ckpt.writer", std::string{"ckpt "} + CKPT_VERSION);
-    for (const auto& [name, value] : options_.metrics)
-      metadata_.insert_or_assign(std::string{kMetricKeys} + name, value);
   }
 
   // Runs a step; after one that failed the temporary file is gone, and the next calls say so.
@@ -189,26 +156,7 @@ class Writer::Impl {
     index_.add_alias(path, *owner);
   }
 
-  void set_metadata(std::string_view key, MetadataValue value) {
-    if (const char* reason = base::why_not_a_key(key))
-      refuse(std::string{"this cannot be a metadata key: "} + reason, key);
-    if (key.starts_with(kReservedKeys)) refuse("metadata keys that begin with \"ckpt.\" are the library's own", key);
-    if (!is_text_utf8(value)) refuse("the text is not UTF-8", key, "store it as bytes");
-    std::uint64_t total = key.size() + bytes_of(value);
-    for (const auto& [other, present] : metadata_) {
-      if (other != key) total += other.size() + bytes_of(present);
-    }
-    // Room for what commit() adds.
-    if (total > kMaxMetadataBytes - kMaxPathBytes) {
-      throw Error{ErrorCode::limit,
-                  {.problem = "the metadata is too long",
-                   .object = std::string{key},
-                   .expected = "at most 64 MiB in all (kMaxMetadataBytes)",
-                   .found = std::to_string(total) + " bytes",
-                   .advice = "store it as a tensor of dtype bytes"}};
-    }
-    metadata_.insert_or_assign(std::string{key}, std::move(value));
-  }
+  void set_metadata(std::string_view key, MetadataValue value) { metadata_.set(key, std::move(value)); }
 
   void set_graph(ObjectGraph graph) {
     io::normalise(graph);
@@ -220,8 +168,8 @@ class Writer::Impl {
     if (const std::uint64_t surplus = file_->size() % format::kIndexAlignment; surplus != 0) {
       file_->append_zeros(format::kIndexAlignment - surplus);
     }
-    metadata_.insert_or_assign("ckpt.created", options_.created_ns.value_or(now_ns()));
-    const format::IndexBuilder::Index built = index_.build(metadata_, graph_);
+    const Metadata& metadata = metadata_.finish(options_.created_ns.value_or(now_ns()));
+    const format::IndexBuilder::Index built = index_.build(metadata, graph_);
     const std::span<const std::byte> index = built.bytes;
     const format::PageSums sums = format::build_page_sums(index, codec::xxh3);
     const format::Header header{.required_features = index_.has_compressed() ? format::kFeatureZstd : 0U,
@@ -268,7 +216,7 @@ class Writer::Impl {
   unsigned threads_;
   format::Geometry geometry_;
   format::IndexBuilder index_;
-  Metadata metadata_;
+  io::FileMetadata metadata_;
   ObjectGraph graph_;
   std::vector<codec::ChunkEncoder> encoders_;
   std::unique_ptr<os::ReplacementFile> file_;  // null after commit and after a failure
