@@ -7,7 +7,7 @@ from scene import GIB, MIB, case, many, some_paths, transformer
 SIZES = [16 * MIB, 64 * MIB, 256 * MIB, GIB, 2 * GIB, 4 * GIB, 8 * GIB, 16 * GIB]
 COUNTS = [10, 100, 1_000, 10_000, 100_000, 1_000_000]
 MEMORY = 2 * GIB  # what ckpt's models have at most; larger ones use it again
-PEER_BYTES = 4 * GIB  # a peer's model is in memory as a whole, and its file in the page cache
+PEER_BYTES = 2 * GIB  # a peer's model is in memory as a whole, and its file in the page cache
 PEER_TENSORS = 100_000  # the header of a million is longer than safetensors allows
 
 
@@ -17,20 +17,27 @@ def growth(scene):
 
 
 def sizes(scene):
-    """Those that the machine has room for: a file on the disk and in the page cache, beside a model."""
+    """Those that the disk has room for."""
     wanted = SIZES if not scene.settings.quick else [2 * MIB, 8 * MIB, 32 * MIB]
-    memory, disk = scene.settings.available, shutil.disk_usage(scene.folder).free
-    possible = [size for size in wanted if size * 17 // 16 + 2 * MEMORY <= memory and size + PEER_BYTES <= disk]
-    for size in wanted[len(possible):]:
-        scene.row.not_measured(f"growth to {size // MIB:,} MiB",
-                               f"{memory / GIB:.1f} GiB of memory and {disk / GIB:.1f} GiB of disk are free")
-    return possible
+    free = shutil.disk_usage(scene.folder).free
+    return only(scene, "durable save", wanted, lambda size: size + PEER_BYTES <= free, "so large a disk")
+
+
+def only(scene, name, amounts, is_possible, wanted):
+    """The amounts that are possible; what is left out is noted."""
+    for size in amounts:
+        if not is_possible(size):
+            scene.row.not_measured(f"{name}, {size // MIB:,} MiB", f"it needs {wanted}")
+    return [size for size in amounts if is_possible(size)]
 
 
 def in_bytes(scene, amounts):
     driver, worker = scene.driver(), scene.worker()
     saves = [grown_save(scene, "ckpt", driver, size, memory_mib=MEMORY // MIB) for size in amounts]
-    reads = [grown_read(scene, "ckpt", driver, driver, size, memory_mib=MEMORY // MIB) for size in amounts]
+    # Beside a file in the page cache there are the models, and what Python keeps of its own.
+    cached = only(scene, "warm read", amounts,
+                  lambda size: size + MEMORY + 3 * PEER_BYTES <= scene.settings.available, "more memory")
+    reads = [grown_read(scene, "ckpt", driver, driver, size, memory_mib=MEMORY // MIB) for size in cached]
     few = [size for size in amounts if size <= PEER_BYTES]
     scene.measure(saves + [grown_save(scene, "safetensors", worker, size) for size in few])
     scene.remove("grown")()
@@ -38,7 +45,7 @@ def in_bytes(scene, amounts):
     scene.row.not_measured("safetensors of more", f"its models are in memory as a whole: {PEER_BYTES // GIB} GiB")
     middle = amounts.index(GIB) if GIB in amounts else 0
     for name, cases in (("durable save", saves), ("warm read", reads)):
-        for first, last, goal in [(middle, len(amounts) - 1, 1.25)] + ([(0, middle, None)] if middle else []):
+        for first, last, goal in [(middle, len(cases) - 1, 1.25)] + ([(0, middle, None)] if middle else []):
             scene.row.at_most(f"{name}, time a byte: {amounts[last] // MIB:,} to {amounts[first] // MIB:,} MiB",
                               slope(cases, amounts, first, last), goal)
     scene.close()

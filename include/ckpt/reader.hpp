@@ -107,8 +107,9 @@ struct VerifyReport {
 
 /// An open checkpoint file. A cheap handle: copies share one immutable state, which any number of threads may use.
 /// Opening reads the header, the footer and a few pages of the index, whatever the size of the file; in ReadMode::read,
-/// the whole index. A Reader keeps one descriptor of the file until its last copy is gone; views keep none. After
-/// fork() the child may use its copy, too, unless another thread was in a call at that moment.
+/// the whole index. A Reader keeps a descriptor of the file until its last copy is gone, and a second one once it has
+/// read past the page cache; views keep none. After fork() the child may use its copy, too, unless another thread was
+/// in a call at that moment.
 class Reader {
  public:
   /// Throws not_found, io, corrupt (damaged, truncated, no checkpoint), unsupported (a newer major version, an unknown

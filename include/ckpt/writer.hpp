@@ -34,14 +34,16 @@ struct WriterOptions {
   Compression compression = Compression::none;
   /// zstd's, -7 to 22, for what has repetitions. Exponents of weights have none, and are coded alike at each level.
   int compression_level = 1;
-  /// That compute checksums and compress, at most 256; 0: one per core. Each that compresses takes the memory of about
-  /// two chunks.
+  /// That compute checksums and compress, at most 256; 0: one per core. Each that compresses takes the memory of some
+  /// eight chunks, 192 MiB for all: two to work with, the others for tensors that add() keeps until all have work.
   /// At most 8 compute checksums of a durable file; up to 12 more wait for the disk, with 24 MiB between them all.
   unsigned threads = 0;
   /// Bytes: powers of two, kMinAlignment to kMaxAlignment. Blobs of `large_alignment` bytes or more start on it.
   std::uint32_t small_alignment = kDefaultSmallAlignment;
   std::uint32_t large_alignment = kDefaultLargeAlignment;
-  std::uint32_t chunk_bytes = kDefaultChunkBytes;  ///< power of two, kMinChunkBytes to kMaxChunkBytes
+  /// Power of two, kMinChunkBytes to kMaxChunkBytes. Those of more than a MiB are summed up by one thread where the
+  /// file is durable.
+  std::uint32_t chunk_bytes = kDefaultChunkBytes;
   /// Bytes to allocate on disk at once, when the caller knows about how many will come: a full disk, and more than a
   /// file can have, are then found early.
   std::uint64_t expected_bytes = 0;
@@ -90,7 +92,8 @@ class Writer {
 
   /// Adds a tensor in pieces: begin, any number of append, end. `size_bytes` is needed for string, bytes and dtypes
   /// unknown to this version only. end() throws invalid_argument when bytes are missing, append when there are too
-  /// many or the values are none of that dtype. For string it keeps 8 bytes of memory an element until end().
+  /// many or the values are none of that dtype. For string it keeps 8 bytes of memory an element until end(). Whether
+  /// such a tensor is compressed is decided by what comes first: a chunk, or all that the first append() has.
   void begin(std::string_view path, DType dtype, const Shape& shape, const TensorOptions& options = {},
              std::optional<std::uint64_t> size_bytes = std::nullopt);
   void append(std::span<const std::byte> data);

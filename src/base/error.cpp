@@ -10,7 +10,7 @@ namespace {
 
 std::string compose(ErrorCode code, const ErrorDetails& details) {
   std::string text;
-  if (!details.file.empty()) text += base::escape(details.file.native()) + ": ";
+  if (!details.file.empty()) text += base::escape_path(details.file) + ": ";
   if (!details.object.empty()) text += base::escape(details.object) + ": ";
   text += details.problem.empty() ? std::string{to_string(code)} : details.problem;
   if (details.offset) text += " at offset " + base::hex(*details.offset);

@@ -89,13 +89,14 @@ std::size_t size_of_whole_characters(std::string_view text) noexcept {
   return text.size();
 }
 
-std::string escape(std::string_view text) {
-  constexpr std::size_t kMost = 200;
+std::string escape_path(const std::filesystem::path& path) { return escape(path.native(), path.native().size() * 8); }
+
+std::string escape(std::string_view text, std::size_t most) {
   std::string out;
   std::array<char, 16> buffer{};
   const std::size_t whole = text.size();
   while (!text.empty()) {
-    if (out.size() >= kMost) return out + "... (" + std::to_string(whole) + " bytes)";
+    if (out.size() >= most) return out + "... (" + std::to_string(whole) + " bytes)";
     const auto point = decode(text);
     const std::size_t size = point ? point->size : 1;
     if (point && !is_deceptive(point->value)) {

@@ -3,14 +3,18 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <string_view>
 
 namespace ckpt::base {
 
 /// `text` with control characters, bidirectional and invisible ones, backslashes and invalid UTF-8 as \xNN or \u{N},
-/// and cut after 200 bytes, so that it can be printed to a terminal or a log.
-std::string escape(std::string_view text);
+/// and cut after some 200 bytes, so that it can be printed to a terminal or a log.
+std::string escape(std::string_view text, std::size_t most = 200);
+
+/// The same of the path of a file, whole: what it ends with says which file it is.
+std::string escape_path(const std::filesystem::path& path);
 
 /// Whether `text` is well-formed UTF-8 (no overlong forms, no surrogates).
 bool is_utf8(std::string_view text) noexcept;

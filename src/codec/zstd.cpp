@@ -90,7 +90,8 @@ const char* zstd_frame_problem(std::span<const std::byte> frame, std::size_t con
 const char* zstd_decompress(std::span<const std::byte> frame, std::span<std::byte> destination,
                             std::size_t largest_window) {
   if (const char* reason = zstd_frame_problem(frame, destination.size(), largest_window)) return reason;
-  thread_local const std::unique_ptr<ZSTD_DCtx, FreeContext> context{ZSTD_createDCtx()};
+  thread_local std::unique_ptr<ZSTD_DCtx, FreeContext> context;
+  if (!context) context.reset(ZSTD_createDCtx());
   if (!context) throw std::bad_alloc{};
   const std::size_t size =
       ZSTD_decompressDCtx(context.get(), destination.data(), destination.size(), frame.data(), frame.size());

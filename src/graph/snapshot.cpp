@@ -13,7 +13,9 @@ std::uint64_t Snapshot::total_bytes() const noexcept {
 void write_snapshot(const Snapshot& snapshot, const std::filesystem::path& path, const SaveOptions& options,
                     const std::function<void()>& after_data) {
   WriterOptions writer_options = options.writer;
-  writer_options.expected_bytes = snapshot.total_bytes();
+  // What will be compressed takes less, and must not fail for want of more.
+  const bool as_it_is = options.writer.compression == Compression::none;
+  writer_options.expected_bytes = as_it_is ? snapshot.total_bytes() : 0;
   Writer writer{path, writer_options};
   for (const auto& [key, value] : options.metadata) writer.set_metadata(key, value);
   for (const Snapshot::Tensor& tensor : snapshot.tensors) {

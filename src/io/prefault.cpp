@@ -6,10 +6,16 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace ckpt::io {
 namespace {
+
+struct Range {
+  std::uint64_t offset;
+  std::uint64_t size;
+};
 
 struct Piece {
   std::uint64_t offset;
@@ -22,6 +28,21 @@ void add_pieces(std::vector<Piece>& pieces, std::uint64_t offset, std::uint64_t 
     // No wrap: the range lies within the file.
     pieces.push_back({offset + done, static_cast<std::size_t>(std::min(kMostBytes, size - done))});
   }
+}
+
+// In order, and each byte once: files may say that many tensors have the same.
+std::vector<Piece> merged(std::vector<Range> ranges) {
+  std::ranges::sort(ranges, {}, &Range::offset);
+  std::vector<Piece> pieces;
+  std::uint64_t done = 0;  // up to here
+  for (const auto& [offset, size] : ranges) {
+    const std::uint64_t begin = std::max(offset, done);
+    const std::uint64_t end = offset + size;  // No wrap: the range lies within the file
+    if (end <= begin) continue;
+    add_pieces(pieces, begin, end - begin);
+    done = end;
+  }
+  return pieces;
 }
 
 void load(const Source& source, std::span<const Piece> pieces, unsigned threads) {
@@ -42,12 +63,13 @@ void prefault(const Source& source, const format::Footer& footer, std::span<cons
   // Where the data lies, a copy of the index says: the mapped one may end at any moment.
   const auto file = source.unmapped();
   const IndexCopy copy{*file, footer};
-  pieces.clear();
+  std::vector<Range> data;
+  data.reserve(indices.size());
   for (const std::size_t index : indices) {
     const format::TensorRecord record = copy.view().tensor(index);
-    add_pieces(pieces, record.blob_offset, record.blob_size);
+    data.push_back({record.blob_offset, record.blob_size});
   }
-  load(source, pieces, threads);
+  load(source, merged(std::move(data)), threads);
 }
 
 }  // namespace ckpt::io

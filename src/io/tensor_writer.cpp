@@ -1,46 +1,14 @@
 #include "io/tensor_writer.hpp"
 
 #include "base/checked.hpp"
-#include "base/parallel.hpp"
 
 #include <ckpt/error.hpp>
 
 #include <algorithm>
-#include <atomic>
-#include <condition_variable>
-#include <mutex>
 #include <utility>
 
 namespace ckpt::io {
 namespace {
-
-// Lets threads take their turns in the order of their numbers, from 0.
-class Turns {
- public:
-  /// Does nothing when an earlier turn failed, whose thread has the exception.
-  template <typename Action>
-  void take(std::size_t number, const Action& action) {
-    std::unique_lock lock{mutex_};
-    changed_.wait(lock, [&] { return failed_ || next_ == number; });
-    if (failed_) return;
-    action();
-    ++next_;
-    changed_.notify_all();
-  }
-
-  /// Nobody need wait any longer.
-  void fail() {
-    const std::scoped_lock lock{mutex_};
-    failed_ = true;
-    changed_.notify_all();
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::size_t next_ = 0;
-  bool failed_ = false;
-};
 
 // Pieces from all over the data, one after the other: a 64th of it, within bounds, or all where there is little. Trying
 // all codings takes up to ten times as long as the right one.
@@ -74,7 +42,11 @@ TensorWriter::TensorWriter(os::ReplacementFile& file, const format::Geometry& ge
   record_.shape = shape;
   record_.data_size = data_size;
   // What fits into the least room that a blob takes cannot gain.
-  if (encoders_.empty() || data_size <= geometry_.small_alignment) start(format::Codec::stored);
+  is_decided_ = encoders_.empty() || data_size <= geometry_.small_alignment;
+}
+
+std::size_t TensorWriter::chunk_count() const noexcept {
+  return static_cast<std::size_t>(base::divide_up(record_.data_size, std::uint64_t{geometry_.chunk_size}));
 }
 
 // In the file, where each compressed blob begins on the small alignment.
@@ -83,18 +55,18 @@ std::uint64_t TensorWriter::room_for(std::uint64_t size) const noexcept {
 }
 
 // A tensor that would gain less than 5 % stays plain, and so usable where it lies.
-void TensorWriter::decide(std::span<const std::byte> data) {
+void TensorWriter::choose(std::span<const std::byte> data, codec::ChunkEncoder& encoder) {
   const std::vector<std::byte> sample = sample_of(data);
-  const auto choice = encoders_.front().choose(sample, layout_);
+  const auto choice = encoder.choose(sample, layout_);
   codings_ = choice.codings;
   const std::uint64_t whole = room_for(sample.size());
-  start(room_for(choice.size) <= whole - whole / 20 ? format::Codec::zstd : format::Codec::stored);
+  record_.codec = room_for(choice.size) <= whole - whole / 20 ? format::Codec::zstd : format::Codec::stored;
+  is_decided_ = true;
 }
 
-void TensorWriter::start(format::Codec codec) {
-  decided_ = true;
-  record_.codec = codec;
-  const std::uint64_t alignment = format::alignment_of(geometry_, codec, record_.data_size);
+void TensorWriter::begin_blob() {
+  if (std::exchange(is_begun_, true)) return;
+  const std::uint64_t alignment = format::alignment_of(geometry_, record_.codec, record_.data_size);
   const std::uint64_t surplus = file_.size() % alignment;
   if (surplus != 0) file_.append_zeros(alignment - surplus);
   record_.blob_offset = file_.size();
@@ -109,7 +81,7 @@ void TensorWriter::append(std::span<const std::byte> data) {
                  .found = std::to_string(received_) + " + " + std::to_string(data.size())}};
   }
   received_ += data.size();
-  if (decided_ && record_.codec == format::Codec::stored) {
+  if (is_decided_ && !is_compressed()) {
     append_stored(data);
   } else {
     gather(data);
@@ -117,11 +89,13 @@ void TensorWriter::append(std::span<const std::byte> data) {
 }
 
 void TensorWriter::append_stored(std::span<const std::byte> data) {
+  begin_blob();
   const std::size_t chunk_size = geometry_.chunk_size;
   if (in_chunk_ == 0 && data.size() >= chunk_size) {
     const auto whole =
         data.first(received_ == record_.data_size ? data.size() : data.size() - data.size() % chunk_size);
     append_whole_chunks(whole);
+    record_.blob_size += whole.size();
     data = data.subspan(whole.size());
   }
   while (!data.empty()) {
@@ -138,6 +112,7 @@ void TensorWriter::append_stored(std::span<const std::byte> data) {
     }
     in_chunk_ = ends ? 0 : in_chunk_ + part.size();
     file_.append(part);  // right after it was hashed, while it is in the cache
+    record_.blob_size += part.size();
   }
 }
 
@@ -155,7 +130,7 @@ void TensorWriter::gather(std::span<const std::byte> data) {
   // From the beginning of the current chunk on.
   std::uint64_t left = record_.data_size - received_ + data.size() + chunk_.size();
   while (!data.empty()) {
-    if (decided_ && record_.codec == format::Codec::stored) return append_stored(data);  // since the chunk before
+    if (is_decided_ && !is_compressed()) return append_stored(data);  // since the chunk before
     if (chunk_.empty() && (data.size() == left || data.size() >= geometry_.chunk_size)) {
       const auto whole =
           data.first(data.size() == left ? data.size() : data.size() - data.size() % geometry_.chunk_size);
@@ -175,40 +150,49 @@ void TensorWriter::gather(std::span<const std::byte> data) {
 }
 
 void TensorWriter::append_chunks(std::span<const std::byte> chunks) {
-  if (!decided_) decide(chunks);
-  if (record_.codec == format::Codec::stored) return append_stored(chunks);
-  Turns turns;
-  std::atomic<std::size_t> next_encoder = 0;
-  const std::uint64_t first_seed = next_seed();
-  const auto chunk_size = std::size_t{geometry_.chunk_size};
-  base::deal_out(base::divide_up(chunks.size(), chunk_size), static_cast<unsigned>(encoders_.size()), [&] {
-    return [&, &encoder = encoders_[next_encoder++]](std::size_t i) {
-      try {
-        const auto rest = chunks.subspan(i * chunk_size);
-        const auto stored = encoder.encode(rest.first(std::min(rest.size(), chunk_size)), layout_, codings_);
-        const std::uint64_t sum = codec::xxh3(stored, first_seed + i);
-        turns.take(i, [&] {
-          sums_.push_back(sum);
-          frames_.push_back(static_cast<std::uint32_t>(stored.size()));
-          file_.append(stored);
-        });
-      } catch (...) {
-        turns.fail();
-        throw;
-      }
-    };
-  });
+  if (!is_decided_) choose(chunks, encoders_.front());
+  if (!is_compressed()) return append_stored(chunks);
+  const std::size_t first = sums_.size();
+  const auto encode = [&](std::size_t i, codec::ChunkEncoder& encoder) {
+    return encode_chunk(chunk_of(chunks, i), first + i, encoder);
+  };
+  compress_in_order(base::divide_up(chunks.size(), std::size_t{geometry_.chunk_size}), encoders_, encode,
+                    [this](std::size_t, const EncodedChunk& chunk) { append_encoded(chunk); });
+}
+
+std::span<const std::byte> TensorWriter::chunk_of(std::span<const std::byte> data, std::size_t number) const noexcept {
+  const auto rest = data.subspan(number * geometry_.chunk_size);
+  return rest.first(std::min<std::size_t>(rest.size(), geometry_.chunk_size));
+}
+
+EncodedChunk TensorWriter::encode(std::span<const std::byte> data, std::size_t number,
+                                  codec::ChunkEncoder& encoder) const {
+  return encode_chunk(chunk_of(data, number), number, encoder);
+}
+
+EncodedChunk TensorWriter::encode_chunk(std::span<const std::byte> chunk, std::size_t number,
+                                        codec::ChunkEncoder& encoder) const {
+  const auto stored = encoder.encode(chunk, layout_, codings_);
+  return {stored, codec::xxh3(stored, identity_ + number)};
+}
+
+void TensorWriter::append_encoded(const EncodedChunk& chunk) {
+  begin_blob();
+  sums_.push_back(chunk.sum);
+  frames_.push_back(static_cast<std::uint32_t>(chunk.stored.size()));
+  file_.append(chunk.stored);
+  record_.blob_size += chunk.stored.size();
 }
 
 format::TensorRecord TensorWriter::finish() {
-  if (received_ != record_.data_size) {
+  if (sums_.size() != chunk_count()) {
     throw Error{ErrorCode::invalid_argument,
                 {.problem = "fewer bytes than dtype and shape say",
                  .object = path_,
                  .expected = std::to_string(record_.data_size),
                  .found = std::to_string(received_)}};
   }
-  record_.blob_size = file_.size() - record_.blob_offset;
+  begin_blob();
   return record_;
 }
 

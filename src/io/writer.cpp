@@ -8,6 +8,7 @@
 #include "io/file_metadata.hpp"
 #include "io/graph_check.hpp"
 #include "io/located.hpp"
+#include "io/tensor_batch.hpp"
 #include "io/tensor_writer.hpp"
 #include "io/value_check.hpp"
 #include "os/replacement_file.hpp"
@@ -49,6 +50,12 @@ format::Geometry geometry_of(const WriterOptions& options) {
   return {options.chunk_bytes, options.small_alignment, options.large_alignment};
 }
 
+// Enough for all threads to end at about the same time.
+std::uint64_t batch_bytes(unsigned threads, std::uint32_t chunk_bytes) {
+  constexpr std::uint64_t kMost = std::uint64_t{128} << 20U;
+  return std::min(kMost, std::uint64_t{4} * threads * chunk_bytes);
+}
+
 WriterOptions checked(WriterOptions options) {
   if (auto wrong = format::why_not_a_geometry(geometry_of(options))) {
     wrong->advice = "set it in WriterOptions";
@@ -70,9 +77,11 @@ class Writer::Impl {
         geometry_{geometry_of(options_)},
         index_{geometry_, codec::xxh3},
         metadata_{options_},
+        batch_{batch_bytes(threads_, options_.chunk_bytes)},
         file_{std::make_unique<os::ReplacementFile>(
             path_, os::ReplacementFile::Options{
                        .durable = options_.durable, .expected_bytes = options_.expected_bytes, .cores = threads_})} {
+    encoders_.reserve(threads_);                // tensors keep spans of them
     file_->append_zeros(format::kHeaderBytes);  // written over at the end, when the features are known
   }
 
@@ -89,6 +98,7 @@ class Writer::Impl {
     } catch (...) {
       values_.reset();
       tensor_.reset();
+      batch_.clear();
       file_.reset();
       throw;
     }
@@ -96,31 +106,11 @@ class Writer::Impl {
 
   void begin(std::string_view path, DType dtype, const Shape& shape, const TensorOptions& options,
              std::optional<std::uint64_t> size_bytes) {
-    require_new(path);
-    if (dtype == DType{}) refuse("dtype 0 is no dtype", path);
-    const format::DataSize size = format::data_size(dtype, shape, options.block ? &*options.block : nullptr);
-    if (size.problem != nullptr) refuse(size.problem, path, size.advice);
-    if (options.block) {
-      if (const char* reason = base::why_not_a_key(options.block->name)) {
-        refuse(std::string{"the block type's name: "} + reason, path);
-      }
-    }
-    if (!size.bytes && !size_bytes) refuse("this dtype needs a size in bytes", path);
-    if (size.bytes && size_bytes && *size.bytes != *size_bytes) {
-      throw Error{ErrorCode::invalid_argument,
-                  {.problem = "the size does not fit dtype and shape",
-                   .object = std::string{path},
-                   .expected = std::to_string(*size.bytes) + " bytes for " + std::string{to_string(dtype)} + " " +
-                               to_string(shape),
-                   .found = std::to_string(*size_bytes)}};
-    }
-    if (size.bytes) size_bytes = size.bytes;
-    const Compression compression = options.compression.value_or(options_.compression);
-    require_known(compression);
+    const std::uint64_t size = checked_size(path, dtype, shape, options, size_bytes);
+    flush();
     block_ = options.block;
-    tensor_.emplace(*file_, geometry_, encoders(compression, *size_bytes), std::string{path}, dtype, shape,
-                    *size_bytes);
-    values_.emplace(tensor_->path(), dtype, shape, *size_bytes);
+    tensor_.emplace(*file_, geometry_, encoders(compression_of(options), size), std::string{path}, dtype, shape, size);
+    values_.emplace(tensor_->path(), dtype, shape, size);
   }
 
   void append(std::span<const std::byte> data) {
@@ -139,6 +129,7 @@ class Writer::Impl {
 
   void add(std::string_view path, DType dtype, const Shape& shape, std::span<const std::byte> data,
            const TensorOptions& options) {
+    if (may_wait(options, data.size())) return add_to_batch(path, dtype, shape, data, options);
     begin(path, dtype, shape, options, data.size());
     append(data);
     end();
@@ -146,6 +137,7 @@ class Writer::Impl {
 
   void alias(std::string_view path, std::string_view existing) {
     require_new(path);
+    flush();
     const auto owner = index_.find(existing);
     if (!owner) {
       throw Error{ErrorCode::not_found,
@@ -165,6 +157,7 @@ class Writer::Impl {
 
   void commit() {
     if (tensor_) refuse("the tensor was begun but not ended", tensor_->path());
+    flush();
     if (const std::uint64_t surplus = file_->size() % format::kIndexAlignment; surplus != 0) {
       file_->append_zeros(format::kIndexAlignment - surplus);
     }
@@ -191,10 +184,10 @@ class Writer::Impl {
   }
 
  private:
-  void require_new(std::string_view path) {
+  void require_new(std::string_view path) const {
     if (tensor_) refuse("the tensor before was begun but not ended", tensor_->path());
     if (const char* reason = base::why_not_a_path(path)) refuse(std::string{"this is no object path: "} + reason, path);
-    if (index_.find(path)) {
+    if (index_.find(path) || batch_.contains(path)) {
       throw Error{ErrorCode::already_exists,
                   {.problem = "a tensor of this path was added before",
                    .object = std::string{path},
@@ -202,10 +195,61 @@ class Writer::Impl {
     }
   }
 
-  // Made when the first tensor asks for them that has so many chunks.
+  // The size of its data; throws when there can be no such tensor.
+  std::uint64_t checked_size(std::string_view path, DType dtype, const Shape& shape, const TensorOptions& options,
+                             std::optional<std::uint64_t> size_bytes) const {
+    require_new(path);
+    if (dtype == DType{}) refuse("dtype 0 is no dtype", path);
+    const format::DataSize size = format::data_size(dtype, shape, options.block ? &*options.block : nullptr);
+    if (size.problem != nullptr) refuse(size.problem, path, size.advice);
+    if (options.block) {
+      if (const char* reason = base::why_not_a_key(options.block->name)) {
+        refuse(std::string{"the block type's name: "} + reason, path);
+      }
+    }
+    if (!size.bytes && !size_bytes) refuse("this dtype needs a size in bytes", path);
+    if (size.bytes && size_bytes && *size.bytes != *size_bytes) {
+      throw Error{ErrorCode::invalid_argument,
+                  {.problem = "the size does not fit dtype and shape",
+                   .object = std::string{path},
+                   .expected = std::to_string(*size.bytes) + " bytes for " + std::string{to_string(dtype)} + " " +
+                               to_string(shape),
+                   .found = std::to_string(*size_bytes)}};
+    }
+    require_known(compression_of(options));
+    return size.bytes ? *size.bytes : *size_bytes;
+  }
+
+  Compression compression_of(const TensorOptions& options) const {
+    return options.compression.value_or(options_.compression);
+  }
+
+  // One that is stored waits only for those before it, which it must follow in the file.
+  bool may_wait(const TensorOptions& options, std::uint64_t size) const {
+    if (threads_ == 1 || !batch_.takes(size)) return false;
+    return compression_of(options) != Compression::none || !batch_.is_empty();
+  }
+
+  void add_to_batch(std::string_view path, DType dtype, const Shape& shape, std::span<const std::byte> data,
+                    const TensorOptions& options) {
+    const std::uint64_t size = checked_size(path, dtype, shape, options, data.size());
+    io::ValueCheck{path, dtype, shape, size}.append(data);
+    batch_.add(data, options.block, *file_, geometry_, encoders(compression_of(options), size), std::string{path},
+               dtype, shape, size);
+    if (batch_.is_full()) flush();
+  }
+
+  void flush() {
+    if (!batch_.is_empty()) batch_.flush(encoders(batch_.chunk_count()), index_);
+  }
+
   std::span<codec::ChunkEncoder> encoders(Compression compression, std::uint64_t size_bytes) {
     if (compression == Compression::none) return {};
-    const std::uint64_t chunks = base::divide_up(size_bytes, geometry_.chunk_size);
+    return encoders(base::divide_up(size_bytes, std::uint64_t{geometry_.chunk_size}));
+  }
+
+  // Made when that many chunks are to be compressed for the first time.
+  std::span<codec::ChunkEncoder> encoders(std::uint64_t chunks) {
     const std::uint64_t useful = std::clamp<std::uint64_t>(chunks, 1, threads_);
     while (encoders_.size() < useful) encoders_.emplace_back(options_.compression_level);
     return encoders_;
@@ -219,6 +263,7 @@ class Writer::Impl {
   io::FileMetadata metadata_;
   ObjectGraph graph_;
   std::vector<codec::ChunkEncoder> encoders_;
+  io::TensorBatch batch_;
   std::unique_ptr<os::ReplacementFile> file_;  // null after commit and after a failure
   std::optional<io::TensorWriter> tensor_;
   std::optional<io::ValueCheck> values_;  // of tensor_

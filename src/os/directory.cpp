@@ -153,7 +153,7 @@ DirectoryLock::DirectoryLock(const Directory& directory, const std::string& name
   if (!descriptor_.is_open()) throw_system_error(errno, "cannot open the lock file", directory.path() / name);
   const LockResult result = try_lock(descriptor_.get());
   if (result == LockResult::no_locks) {
-    base::log(LogLevel::warning, "the file system of " + base::escape(directory.path().string()) +
+    base::log(LogLevel::warning, "the file system of " + base::escape_path(directory.path()) +
                                      " has no locks: nothing keeps a second writer away");
   }
   if (result == LockResult::taken) {

@@ -54,6 +54,7 @@ std::uint64_t size_limit() noexcept {
 ReplacementFile::ReplacementFile(std::filesystem::path path, const Options& options)
     : ReplacementFile{std::move(path), options, Empty{}} {
   writer_ = std::make_unique<BlockWriter>(file_.get(), options_.cores);
+  require_room(options_.expected_bytes);
   if (options_.expected_bytes > 0) allocate(options_.expected_bytes);
 }
 

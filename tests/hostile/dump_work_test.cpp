@@ -2,6 +2,7 @@
 // file and can be very much when each is spelled out.
 #include "../ckptdump/tool.hpp"
 #include "case.hpp"
+#include "overlapping.hpp"
 #include "peak_memory.hpp"
 
 #include <ckpt/limits.hpp>
@@ -149,5 +150,20 @@ TEST_CASE("a list of paths that share bytes ends where it is longer than the ind
            {"ls"}, {"ls", "--long"}, {"ls", "--json"}, {"tree"}, {"tree", "--json"}, {"info"}}) {
     const ToolResult result = run_cheaply(command, file, 1);
     CHECK(result.err.find("the paths are longer than the index") != std::string::npos);
+  }
+}
+
+TEST_CASE("overlapping blobs do not multiply the work of verification") {
+  const TempDir dir;
+  const std::string file = (dir / "overlapping.ckpt").string();
+  store_overlapping(file, 2000);
+  for (const std::vector<std::string>& filter :
+       std::vector<std::vector<std::string>>{{}, {"--include", "*"}, {"--exclude", "0"}}) {
+    std::vector<std::string> command{"verify", "--json"};
+    command.insert(command.end(), filter.begin(), filter.end());
+    const ToolResult result = run_cheaply(command, file, 1);
+    const bool told =
+        (result.out + result.err).find(filter.empty() ? "two blobs overlap" : "share bytes") != std::string::npos;
+    CHECK(told);
   }
 }

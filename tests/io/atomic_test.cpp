@@ -133,6 +133,32 @@ TEST_CASE("the limit of the process on file sizes") {
   if (!skipped(result)) CHECK(result.text == "");
 }
 
+TEST_CASE("a file that the limit does not allow is refused before a byte of it is written") {
+  const TempDir dir;
+  const ChildResult result = run_child([&]() -> std::string {
+    const struct rlimit limit{100'000, 100'000};
+    if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) return skip("cannot set a limit");
+    const auto error = error_of([&] { Writer{dir / "a.ckpt", {.expected_bytes = 100'001}}; });
+    if (!error || error->details().system_error != EFBIG) return "no error, or another";
+    return names_in(dir.path()).empty() ? "" : "something is left";
+  });
+  if (!skipped(result)) CHECK(result.text == "");
+}
+
+TEST_CASE("what is compressed needs no room for what it was") {
+  const TempDir dir;
+  const ChildResult result = run_child([&]() -> std::string {
+    const struct rlimit limit{100'000, 100'000};
+    if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) return skip("cannot set a limit");
+    Variable<float> zeros{Shape{1'000'000}};
+    Checkpoint checkpoint;
+    checkpoint.track("zeros", zeros);
+    checkpoint.write(dir / "a.ckpt", {.writer = {.compression = Compression::zstd}});
+    return Reader::open(dir / "a.ckpt").verify().ok() ? "" : "the file is damaged";
+  });
+  if (!skipped(result)) CHECK(result.text == "");
+}
+
 TEST_CASE("too many open files") {
   const TempDir dir;
   const fs::path path = dir / "a.ckpt";

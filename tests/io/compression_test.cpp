@@ -238,6 +238,66 @@ TEST_CASE("the file is the same for any number of threads and any pieces") {
   }
 }
 
+TEST_CASE("tensors that are compressed together make the same file as one after the other") {
+  const TempDir dir;
+  const auto data_of = [](std::size_t i) {
+    // Less than an alignment, some chunks, many chunks; every third is noise.
+    const std::size_t size = i % 50 == 49 ? 3'000'000 : (i * 7919) % 300'000 / 4 * 4;
+    return i % 3 == 0 ? random_bytes(size, i) : normal_floats(size, i);
+  };
+  constexpr std::size_t kTensors = 120;
+  const auto write = [&](unsigned threads) {
+    WriterOptions options = small_chunks();
+    options.threads = threads;
+    options.uuid = Uuid{};
+    options.created_ns = 1;
+    Writer writer{dir / "a.ckpt", options};
+    for (std::size_t i = 0; i < kTensors; ++i) {
+      const std::string path = "tensor" + std::to_string(i);
+      const Bytes data = data_of(i);
+      TensorOptions of_tensor;
+      if (i % 7 == 0) of_tensor.compression = Compression::none;
+      writer.add(path, DType::f32, {static_cast<std::int64_t>(data.size() / 4)}, data, of_tensor);
+      if (i % 11 == 0) writer.alias("alias" + std::to_string(i), path);
+    }
+    writer.commit();
+    return read_file(dir / "a.ckpt");
+  };
+  const Bytes alone = write(1);
+  for (const unsigned threads : {2U, 3U, 16U}) CHECK(write(threads) == alone);
+  const Reader reader = Reader::open(dir / "a.ckpt", {.verify = Verify::full});
+  for (std::size_t i = 0; i < kTensors; ++i) {
+    INFO(i);
+    CHECK(bytes_of(reader.tensor("tensor" + std::to_string(i))) == data_of(i));
+  }
+}
+
+TEST_CASE("what is wrong with a tensor is told at once, also while others wait to be compressed") {
+  const TempDir dir;
+  WriterOptions options = small_chunks();
+  options.threads = 4;
+  const auto with_one = [&](const auto& action) {
+    Writer writer{dir / "a.ckpt", options};
+    writer.add("a", DType::f32, {1000}, normal_floats(4000, 1));
+    const auto error = error_of([&] { action(writer); });
+    CHECK(code_of([&] { writer.commit(); }) == (error ? std::optional{ErrorCode::invalid_argument} : std::nullopt));
+    return error;
+  };
+  const auto twice = with_one([](Writer& writer) { writer.add("a", DType::f32, {1}, normal_floats(4, 1)); });
+  REQUIRE(twice);
+  CHECK(twice->code() == ErrorCode::already_exists);
+  const auto no_bool = with_one([](Writer& writer) { writer.add("b", DType::boolean, {1}, Bytes{std::byte{2}}); });
+  REQUIRE(no_bool);
+  CHECK(no_bool->code() == ErrorCode::invalid_argument);
+  CHECK(no_bool->details().object == "b");
+  const auto size = with_one([](Writer& writer) { writer.add("b", DType::f32, {2}, normal_floats(4, 1)); });
+  REQUIRE(size);
+  CHECK(size->code() == ErrorCode::invalid_argument);
+  CHECK(names_in(dir.path()).empty());
+  CHECK(!with_one([](Writer& writer) { writer.alias("b", "a"); }));
+  CHECK(bytes_of(Reader::open(dir / "a.ckpt").tensor("b")) == normal_floats(4000, 1));
+}
+
 TEST_CASE("a streamed tensor whose first chunk does not shrink is stored") {
   const TempDir dir;
   Bytes data = random_bytes(200'000, 3);
@@ -320,19 +380,23 @@ TEST_CASE("an error of writing ends all threads that compress, and is reported")
     const struct rlimit limit{1'000'000, 1'000'000};
     if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) return skip("cannot set a limit");
     const Bytes piece = normal_floats(1U << 20U, 3);
-    Bytes data;
-    while (data.size() < 64U << 20U) data.insert(data.end(), piece.begin(), piece.end());
-    WriterOptions options = small_chunks();
-    options.threads = 3;
-    Writer writer{dir / "a.ckpt", options};
-    const auto error = error_of([&] {
-      writer.add("a", DType::f32, {16 << 20}, data);
-      writer.commit();
-    });
-    if (!error) return "no error";
-    if (error->code() != ErrorCode::io) return error->what();
-    if (code_of([&] { writer.commit(); }) != ErrorCode::invalid_argument) return "the Writer is not poisoned";
-    if (!names_in(dir.path()).empty()) return "something is left";
+    for (const std::size_t pieces : {1U, 64U}) {  // tensors that are compressed together, and one alone
+      Bytes data;
+      while (data.size() < pieces << 20U) data.insert(data.end(), piece.begin(), piece.end());
+      WriterOptions options = small_chunks();
+      options.threads = pieces == 1 ? 16 : 3;
+      Writer writer{dir / "a.ckpt", options};
+      const auto error = error_of([&] {
+        for (std::size_t i = 0; i < 64 / pieces; ++i) {
+          writer.add(std::to_string(i), DType::f32, {static_cast<std::int64_t>(data.size() / 4)}, data);
+        }
+        writer.commit();
+      });
+      if (!error) return "no error";
+      if (error->code() != ErrorCode::io) return error->what();
+      if (code_of([&] { writer.commit(); }) != ErrorCode::invalid_argument) return "the Writer is not poisoned";
+      if (!names_in(dir.path()).empty()) return "something is left";
+    }
     return {};
   });
   if (!skipped(result)) CHECK(result.text == "");

@@ -160,3 +160,10 @@ TEST_CASE("an error names the file as the caller wrote it") {
   }
   std::filesystem::current_path(before);
 }
+
+TEST_CASE("a message names its file whole, however long its path is") {
+  const TempDir dir;
+  const auto file = dir / std::string(150, 'a') / std::string(150, 'b') / "step-4000.ckpt";
+  CKPT_REQUIRE_ERROR(error, ErrorCode::not_found, Reader::open(file));
+  check_message(error);
+}

@@ -9,6 +9,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -32,28 +35,49 @@ Result verify_whole(Context& context, const ckpt::Reader& reader) {
   return result;
 }
 
+// Tensors by the one whose data they are: an alias and its owner are checked once.
+struct Selected {
+  std::map<std::size_t, std::vector<std::size_t>> by_owner;
+  std::uint64_t bytes = 0;
+};
+
+// Throws corrupt when they claim more bytes than the file has: to check them could take any time.
+Selected select(Context& context, const ckpt::Reader& reader) {
+  Selected selected;
+  for_each_selected(context, reader, [&](std::size_t index, const ckpt::TensorInfo& tensor) {
+    std::vector<std::size_t>& indices = selected.by_owner[tensor.alias_of.value_or(index)];
+    indices.push_back(index);
+    if (indices.size() > 1) return;
+    if (tensor.stored_bytes > reader.file().file_size - selected.bytes) {
+      throw ckpt::Error{ckpt::ErrorCode::corrupt,
+                        {.problem = "tensors share bytes without being aliases: together they take more than the file",
+                         .file = reader.path(),
+                         .object = std::string{tensor.path},
+                         .advice = "the file was made by a faulty writer, or to do harm: use another checkpoint"}};
+    }
+    selected.bytes += tensor.stored_bytes;
+  });
+  return selected;
+}
+
 // With filters: the data of those tensors, and what of the index leads to them.
 Result verify_selected(Context& context, const ckpt::Reader& reader) {
-  std::vector<std::size_t> indices;
-  std::uint64_t total = 0;
-  for_each_selected(context, reader, [&](std::size_t index, const ckpt::TensorInfo& tensor) {
-    indices.push_back(index);
-    total += tensor.stored_bytes;
-  });
+  constexpr std::size_t kMostProblems = 10'000;  // as Reader::verify
+  const Selected selected = select(context, reader);
   Progress progress{context.options};
   Result result;
   result.report.tensors = reader.size();
-  for (const std::size_t index : indices) {
+  for (const auto& [owner, indices] : selected.by_owner) {
     try {
-      reader.verify_tensor(index);
+      reader.verify_tensor(indices.front());
     } catch (const ckpt::Error& error) {
       if (error.code() != ckpt::ErrorCode::corrupt) throw;
-      result.report.problems.push_back(error);
-      ++result.report.damaged_tensors;
+      result.report.damaged_tensors += indices.size();
+      if (result.report.problems.size() < kMostProblems) result.report.problems.push_back(error);
     }
-    ++result.checked;
-    result.report.bytes += reader.info(index).stored_bytes;
-    progress.update(result.report.bytes, total);
+    result.checked += indices.size();
+    result.report.bytes += reader.info(indices.front()).stored_bytes;
+    progress.update(result.report.bytes, selected.bytes);
   }
   return result;
 }

@@ -44,6 +44,7 @@ class Walk {
     if (!origins_[edge.node].seen) {
       origins_[edge.node] = way;
       queue.push_back(edge.node);
+      if (!graph_.nodes[edge.node].tensor) return;  // this way is its path
     }
     add(way, edge.node);
   }
