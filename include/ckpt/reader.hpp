@@ -44,7 +44,8 @@ struct ReaderOptions {
   ReadMode mode = ReadMode::automatic;
   Verify verify = Verify::none;
   bool copy_on_write = false;  ///< also make private_mapping(); needs mmap mode
-  /// That read, check and decompress, at most 256; 0: one per core, and 12 or so to wait for a disk.
+  /// That read, check and decompress, at most 256; 0: one per core that the calling thread may run on, and 12 or so to
+  /// wait for a disk.
   unsigned threads = 0;
 };
 
@@ -92,7 +93,7 @@ struct ReadRequest {
 };
 
 struct VerifyOptions {
-  unsigned threads = 0;  ///< at most 256; 0: one per core
+  unsigned threads = 0;  ///< at most 256; 0: one per core, as above
   /// Called from the verifying threads, one call at a time, with bytes done and in total.
   std::function<void(std::uint64_t done, std::uint64_t total)> progress = {};
 };

@@ -34,8 +34,9 @@ struct WriterOptions {
   Compression compression = Compression::none;
   /// zstd's, -7 to 22, for what has repetitions. Exponents of weights have none, and are coded alike at each level.
   int compression_level = 1;
-  /// That compute checksums and compress, at most 256; 0: one per core. Each that compresses takes the memory of some
-  /// eight chunks, 192 MiB for all: two to work with, the others for tensors that add() keeps until all have work.
+  /// That compute checksums and compress, at most 256; 0: one per core that the calling thread may run on. Each that
+  /// compresses takes the memory of two chunks, and up to eight, 128 MiB for all, are for tensors that add() keeps until
+  /// all threads have work.
   /// At most 8 compute checksums of a durable file; up to 12 more wait for the disk, with 24 MiB between them all.
   unsigned threads = 0;
   /// Bytes: powers of two, kMinAlignment to kMaxAlignment. Blobs of `large_alignment` bytes or more start on it.

@@ -14,9 +14,12 @@ namespace ckpt::base {
 /// Of one call: more would only take memory.
 constexpr unsigned kMostThreads = 256;
 
+/// Cores that this thread may run on, and so those that it starts: a job may have been given a few of the machine.
+unsigned core_count() noexcept;
+
 /// What an option means that says how many threads: 0 is one per core.
 inline unsigned thread_count(unsigned wanted) noexcept {
-  return std::min(kMostThreads, wanted != 0 ? wanted : std::max(1U, std::thread::hardware_concurrency()));
+  return std::min(kMostThreads, wanted != 0 ? wanted : core_count());
 }
 
 /// Runs `work` on up to `threads` threads, this one included, and returns when all are done. Throws what one of them

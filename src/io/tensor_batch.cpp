@@ -20,7 +20,7 @@ void TensorBatch::flush(std::span<codec::ChunkEncoder> encoders, format::IndexBu
 void TensorBatch::clear() noexcept {
   paths_.clear();
   tensors_.clear();
-  bytes_ = 0;
+  data_.clear();
   chunk_count_ = 0;
 }
 

@@ -23,23 +23,26 @@ namespace ckpt::io {
 /// few. One owner, one thread at a time.
 class TensorBatch {
  public:
-  /// For so many bytes of data, and what goes with it.
-  explicit TensorBatch(std::uint64_t capacity) : capacity_{capacity} {}
+  /// For so many bytes of data.
+  explicit TensorBatch(std::size_t capacity) : capacity_{capacity} {}
 
   bool is_empty() const noexcept { return tensors_.empty(); }
-  bool is_full() const noexcept { return bytes_ >= capacity_; }
-  bool takes(std::uint64_t size) const noexcept { return size < capacity_; }
+  bool could_take(std::uint64_t size) const noexcept { return size < capacity_; }
+  bool has_room_for(std::uint64_t size) const noexcept {
+    return size <= capacity_ - data_.size() && tensors_.size() < kMostTensors;
+  }
   bool contains(std::string_view path) const { return paths_.contains(path); }
   /// An upper bound of the chunks that can be compressed at a time.
   std::size_t chunk_count() const noexcept { return chunk_count_; }
 
-  /// The arguments of TensorWriter's constructor follow; `data` is copied.
+  /// The arguments of TensorWriter's constructor follow; `data`, for which there must be room, is copied.
   template <typename... Args>
   void add(std::span<const std::byte> data, const std::optional<BlockType>& block, Args&&... args) {
-    Waiting& tensor = tensors_.emplace_back(data, block, std::forward<Args>(args)...);
+    data_.reserve(capacity_);  // once: tensors keep spans of it
+    data_.insert(data_.end(), data.begin(), data.end());
+    const auto kept = std::span{data_}.last(data.size());
+    const Waiting& tensor = tensors_.emplace_back(kept, block, std::forward<Args>(args)...);
     paths_.insert(tensor.writer.path());
-    constexpr std::size_t kWithIt = 512;
-    bytes_ += data.size() + kWithIt;
     chunk_count_ += tensor.writer.chunk_count();
   }
 
@@ -52,9 +55,9 @@ class TensorBatch {
   struct Waiting {
     template <typename... Args>
     Waiting(std::span<const std::byte> bytes, std::optional<BlockType> its_block, Args&&... args)
-        : data{bytes.begin(), bytes.end()}, block{std::move(its_block)}, writer{std::forward<Args>(args)...} {}
+        : data{bytes}, block{std::move(its_block)}, writer{std::forward<Args>(args)...} {}
 
-    std::vector<std::byte> data;
+    std::span<const std::byte> data;
     std::optional<BlockType> block;
     TensorWriter writer;
   };
@@ -62,10 +65,12 @@ class TensorBatch {
   void choose(std::span<codec::ChunkEncoder> encoders);
   void write(std::span<codec::ChunkEncoder> encoders);
 
-  std::uint64_t capacity_;
+  static constexpr std::size_t kMostTensors = 4096;  // each takes some memory besides its data
+
+  std::size_t capacity_;
+  std::vector<std::byte> data_;
   std::deque<Waiting> tensors_;
   std::unordered_set<std::string_view> paths_;  // of tensors_
-  std::uint64_t bytes_ = 0;
   std::size_t chunk_count_ = 0;
 };
 

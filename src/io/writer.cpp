@@ -51,9 +51,9 @@ format::Geometry geometry_of(const WriterOptions& options) {
 }
 
 // Enough for all threads to end at about the same time.
-std::uint64_t batch_bytes(unsigned threads, std::uint32_t chunk_bytes) {
-  constexpr std::uint64_t kMost = std::uint64_t{128} << 20U;
-  return std::min(kMost, std::uint64_t{4} * threads * chunk_bytes);
+std::size_t batch_bytes(unsigned threads, std::size_t chunk_bytes) {
+  constexpr std::size_t kMost = std::size_t{128} << 20U;
+  return std::min(kMost, 8 * threads * chunk_bytes);
 }
 
 WriterOptions checked(WriterOptions options) {
@@ -226,7 +226,7 @@ class Writer::Impl {
 
   // One that is stored waits only for those before it, which it must follow in the file.
   bool may_wait(const TensorOptions& options, std::uint64_t size) const {
-    if (threads_ == 1 || !batch_.takes(size)) return false;
+    if (threads_ == 1 || !batch_.could_take(size)) return false;
     return compression_of(options) != Compression::none || !batch_.is_empty();
   }
 
@@ -234,9 +234,9 @@ class Writer::Impl {
                     const TensorOptions& options) {
     const std::uint64_t size = checked_size(path, dtype, shape, options, data.size());
     io::ValueCheck{path, dtype, shape, size}.append(data);
+    if (!batch_.has_room_for(size)) flush();
     batch_.add(data, options.block, *file_, geometry_, encoders(compression_of(options), size), std::string{path},
                dtype, shape, size);
-    if (batch_.is_full()) flush();
   }
 
   void flush() {

@@ -2,6 +2,7 @@
 #include "base/parallel.hpp"
 
 #include <catch2/catch.hpp>
+#include <sched.h>
 
 #include <algorithm>
 #include <atomic>
@@ -25,6 +26,22 @@ TEST_CASE("each number is dealt out once, to at most so many workers") {
       CHECK(workers <= std::max(1U, threads));
     }
   }
+}
+
+TEST_CASE("there are as many threads as the caller may have cores") {
+  cpu_set_t all;
+  REQUIRE(::sched_getaffinity(0, sizeof all, &all) == 0);
+  CHECK(base::thread_count(0) == static_cast<unsigned>(CPU_COUNT(&all)));
+  int first = 0;
+  while (CPU_ISSET(first, &all) == 0) ++first;
+  std::jthread{[first] {
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(first, &one);
+    REQUIRE(::sched_setaffinity(0, sizeof one, &one) == 0);
+    CHECK(base::thread_count(0) == 1);
+    CHECK(base::thread_count(3) == 3);
+  }}.join();
 }
 
 TEST_CASE("a worker keeps what it has from number to number") {
