@@ -87,9 +87,10 @@ class Trackable {
 
   /// State that this object (an optimizer) keeps for a variable, under a name of its own ("m", "v"), with the shape of
   /// that variable or another. It is saved when the variable is saved too, as `<this>/<name>/<variable>`, and restored
-  /// when it, this object and the variable are there, in whatever order they come. When the slot exists already, that
-  /// one is returned (and its dtype and shape checked), so a training step may simply ask for it. A tracked slot is
-  /// saved as what is tracked; a save throws invalid_argument when another variable has the slot's path.
+  /// when it, this object and the variable are there, in whatever order they come; that variable may be a slot itself
+  /// (an average over a moment). When the slot exists already, that one is returned (and its dtype and shape checked),
+  /// so a training step may simply ask for it. A tracked slot is saved as what is tracked; a save throws
+  /// invalid_argument when another variable has the slot's path.
   template <Element T>
   Variable<T> add_slot(const AnyVariable& variable, std::string_view name, const Initializer<T>& init = {}) {
     return Variable<T>{add_slot(variable, name, dtype_of<T>, variable.shape(), filler(init))};

@@ -27,7 +27,7 @@ bool same_rules(const RestoreOptions& a, const RestoreOptions& b) {
 class Comparison {
  public:
   Comparison(const Restoration& latest, const Restoration& earlier)
-      : latest_{latest}, earlier_{earlier}, wanted_{earlier.wanted()} {
+      : latest_{latest}, earlier_{earlier}, wanted_{earlier.wanted()}, paired_(wanted_.size(), false) {
     may_skip_ = std::ranges::any_of(latest.options().on_mismatch,
                                     [](const MismatchRule& rule) { return rule.action == OnMismatch::skip; });
   }
@@ -45,7 +45,8 @@ class Comparison {
   bool fits(std::uint32_t earlier, std::uint32_t latest) const;
   bool pair_slots();
   using Slots = std::map<std::pair<std::uint32_t, std::string_view>, std::uint32_t>;
-  Slots slots_of_latest(std::uint32_t owner) const;
+  Slots slots_of_latest(std::uint32_t variable) const;
+  void lose_slots_of_lost();
   bool any_wanted_in_lost();
   bool all_wait() const;
 
@@ -55,6 +56,7 @@ class Comparison {
   bool may_skip_ = false;
   std::unordered_map<std::uint32_t, std::uint32_t> earlier_of_;  // by node of the latest file
   std::vector<std::pair<std::uint32_t, std::uint32_t>> pairs_;
+  std::vector<bool> paired_;         // by node of the earlier file
   std::vector<std::uint32_t> lost_;  // nodes that the latest has not in their place
 };
 
@@ -89,6 +91,7 @@ bool Comparison::pair(std::uint32_t earlier, std::uint32_t latest) {
   const auto [position, added] = earlier_of_.try_emplace(latest, earlier);
   if (!added) return position->second == earlier;
   pairs_.emplace_back(earlier, latest);
+  paired_[earlier] = true;
   const auto object = earlier_.live(earlier);
   if (object ? latest_.live(latest) != object : latest_.taken(latest) && !earlier_.taken(earlier)) return false;
   return !wanted_[earlier] || fits(earlier, latest);
@@ -106,13 +109,14 @@ bool Comparison::fits(std::uint32_t earlier, std::uint32_t latest) const {
   return a.dtype == b.dtype && a.shape == b.shape;
 }
 
+// By their variables, to which slots that are paired here are added.
 bool Comparison::pair_slots() {
-  const auto objects = pairs_;
-  for (const auto& [earlier, latest] : objects) {
+  for (std::size_t done = 0; done < pairs_.size(); ++done) {
+    const auto [earlier, latest] = pairs_[done];
     const Slots slots = slots_of_latest(latest);
-    for (const std::uint32_t index : earlier_.file().slots_of_owner(earlier)) {
+    for (const std::uint32_t index : earlier_.file().slots_of_variable(earlier)) {
       const ObjectGraph::Slot& slot = earlier_.file().slot(index);
-      const auto partner = slots.find({slot.variable, slot.name});
+      const auto partner = slots.find({slot.owner, slot.name});
       if (partner == slots.end()) {
         lost_.push_back(slot.node);
       } else if (!pair(slot.node, partner->second)) {
@@ -120,19 +124,29 @@ bool Comparison::pair_slots() {
       }
     }
   }
+  lose_slots_of_lost();
   return true;
 }
 
-// By variable of the earlier file, and name.
-Comparison::Slots Comparison::slots_of_latest(std::uint32_t owner) const {
+// By owner in the earlier file, and name.
+Comparison::Slots Comparison::slots_of_latest(std::uint32_t variable) const {
   Slots slots;
-  for (const std::uint32_t index : latest_.file().slots_of_owner(owner)) {
+  for (const std::uint32_t index : latest_.file().slots_of_variable(variable)) {
     const ObjectGraph::Slot& slot = latest_.file().slot(index);
-    const auto variable = earlier_of_.find(slot.variable);
-    if (variable != earlier_of_.end())
-      slots.emplace(std::pair{variable->second, std::string_view{slot.name}}, slot.node);
+    const auto owner = earlier_of_.find(slot.owner);
+    if (owner != earlier_of_.end()) slots.emplace(std::pair{owner->second, std::string_view{slot.name}}, slot.node);
   }
   return slots;
+}
+
+// What an object keeps for a variable that the latest does not have.
+void Comparison::lose_slots_of_lost() {
+  for (const auto& [earlier, latest] : pairs_) {
+    for (const std::uint32_t index : earlier_.file().slots_of_owner(earlier)) {
+      const ObjectGraph::Slot& slot = earlier_.file().slot(index);
+      if (!paired_[slot.variable]) lost_.push_back(slot.node);
+    }
+  }
 }
 
 bool Comparison::any_wanted_in_lost() {

@@ -28,27 +28,55 @@ void visit_children(Walk& walk, Positions& positions, std::size_t parent) {
   }
 }
 
-// `<owner>/<slot name>/<variable>`.
-void visit_slots(Walk& walk, Positions& positions) {
-  walk.objects = walk.visits.size();
+/// Slots by their variables, of which nobody knows yet whether something reaches them.
+using Unreached = std::unordered_map<const Node*, std::vector<SlotVisit>>;
+
+// The slots of the objects: those of variables that edges reach are returned, the others are left.
+std::vector<SlotVisit> sort_out_slots(const Walk& walk, const Positions& positions, Unreached& unreached) {
+  std::vector<SlotVisit> reached;
   for (std::size_t owner = 0; owner < walk.objects; ++owner) {
     for (const auto& [key, slot] : walk.visits[owner].node->slots) {
       const std::shared_ptr<VariableNode> variable = slot.variable.lock();
+      if (!variable) continue;
       const auto position = positions.find(variable.get());
-      if (variable && position != positions.end()) walk.slots.push_back({owner, position->second, key.second, 0});
+      if (position != positions.end()) {
+        reached.push_back({owner, position->second, key.second, 0});
+      } else {
+        unreached[variable.get()].push_back({owner, 0, key.second, 0});
+      }
     }
   }
-  std::ranges::sort(walk.slots, {},
-                    [](const SlotVisit& slot) { return std::tie(slot.owner, slot.name, slot.variable); });
-  for (SlotVisit& slot : walk.slots) {
-    const Visit& owner = walk.visits[slot.owner];
-    const Visit& variable = walk.visits[slot.variable];
-    std::shared_ptr<Node> value = owner.node->slot(as_variable(variable.node), slot.name);
-    const auto [position, added] = positions.try_emplace(value.get(), walk.visits.size());
-    slot.value = position->second;
-    if (!added) continue;
-    std::string path = join(join(owner.path, slot.name), variable.path);
-    walk.visits.push_back({std::move(value), std::move(path), {}});
+  return reached;
+}
+
+// `<owner>/<slot name>/<variable>`. False when the value was visited before.
+bool visit_slot(Walk& walk, Positions& positions, SlotVisit& slot) {
+  const Visit& owner = walk.visits[slot.owner];
+  const Visit& variable = walk.visits[slot.variable];
+  std::shared_ptr<Node> value = owner.node->slot(as_variable(variable.node), slot.name);
+  const auto [position, added] = positions.try_emplace(value.get(), walk.visits.size());
+  slot.value = position->second;
+  if (!added) return false;
+  std::string path = join(join(owner.path, slot.name), variable.path);
+  walk.visits.push_back({std::move(value), std::move(path), {}});
+  return true;
+}
+
+// Those of variables, then those of the slots found, and so on: each is looked at once.
+void visit_slots(Walk& walk, Positions& positions) {
+  walk.objects = walk.visits.size();
+  Unreached unreached;
+  std::vector<SlotVisit> next = sort_out_slots(walk, positions, unreached);
+  while (!next.empty()) {
+    std::ranges::sort(next, {}, [](const SlotVisit& slot) { return std::tie(slot.owner, slot.name, slot.variable); });
+    for (SlotVisit& slot : std::exchange(next, {})) {
+      const bool added = visit_slot(walk, positions, slot);
+      const auto kept = added ? unreached.find(walk.visits[slot.value].node.get()) : unreached.end();
+      if (kept != unreached.end()) {
+        for (SlotVisit& its : kept->second) next.push_back({its.owner, slot.value, std::move(its.name), 0});
+      }
+      walk.slots.push_back(std::move(slot));
+    }
   }
 }
 

@@ -42,7 +42,8 @@ struct Walk {
 };
 
 /// Breadth first, children by name, every node once and under the path found first; then the slots of which owner and
-/// variable were reached. A slot that an object tracks, too, is that object's. The order depends on names alone.
+/// variable were reached, and those that are kept for such slots. A slot that an object tracks, too, is that object's.
+/// The order depends on names alone.
 Walk walk(const std::shared_ptr<Node>& root);
 
 /// The path of a child.

@@ -1,5 +1,8 @@
 #include "objects.hpp"
 
+#include <algorithm>
+#include <array>
+#include <numeric>
 #include <optional>
 
 using namespace ckpt;
@@ -159,6 +162,68 @@ TEST_CASE("slots of a plain object are left over, aloud", "[graph][slots][testSk
     CHECK(status.unmatched_in_file() == Paths{"adam/m/net/w", "adam/v/net/w"});
   }
   CHECK(log.warnings.size() == 1);
+}
+
+TEST_CASE("a slot may be kept for a slot, and is saved and restored with it", "[graph][slots]") {
+  TempDir dir;
+  // Of three objects, each keeps something for what the one before keeps; whichever the names put first.
+  const Paths names = GENERATE(Paths{"a", "b", "c"}, Paths{"c", "b", "a"}, Paths{"b", "c", "a"});
+  const auto path = [&](std::size_t depth) {
+    std::string result = "net/w";
+    for (std::size_t i = 0; i < depth; ++i) result.insert(0, names[i] + "/s/");
+    return result;
+  };
+  struct Program {
+    explicit Program(const Paths& names) {
+      checkpoint.track("net", net);
+      for (std::size_t i = 0; i < 3; ++i) checkpoint.track(names[i], keepers[i]);
+    }
+    void make(float first) {
+      chain = {net.add("w", first)};
+      for (Box& keeper : keepers) chain.push_back(keeper.add_slot<float>(chain.back(), "s", first += 1));
+    }
+    float sum() const { return std::accumulate(chain.begin(), chain.end(), 0.0F, add); }
+    static float add(float total, const Variable<float>& variable) { return total + variable.value(); }
+
+    Box net;
+    std::array<Box, 3> keepers;
+    Checkpoint checkpoint;
+    std::vector<Variable<float>> chain;
+  };
+  {
+    Program program{names};
+    program.make(1);
+    Variable<float> elsewhere{1};
+    program.keepers[2].add_slot<float>(program.keepers[1].add_slot<float>(elsewhere, "s"), "s");
+    program.checkpoint.write(dir / "a.ckpt", quick());
+  }
+  Paths expected{path(0), path(1), path(2), path(3)};
+  std::ranges::sort(expected);
+  CHECK(paths_in(dir / "a.ckpt") == expected);
+  CHECK(Reader::open(dir / "a.ckpt", {.verify = Verify::full}).graph().slots.size() == 3);
+  Program program{names};
+  SECTION("where all are there") {
+    program.make(0);
+    CHECK(program.checkpoint.plan(dir / "a.ckpt").summary() == "4 matched, 0 mismatched, 0 missing, 0 extra");
+    program.checkpoint.read(dir / "a.ckpt").assert_consumed();
+  }
+  SECTION("where they come later") {
+    const auto status = program.checkpoint.read(dir / "a.ckpt");
+    CHECK(status.pending() == expected);
+    program.make(0);
+    status.assert_consumed();
+  }
+  SECTION("which are new to the file") {
+    program.make(0);
+    Box net;
+    net.add("w", 10);
+    Checkpoint{{"net", net}}.write(dir / "b.ckpt", quick());
+    const auto status = program.checkpoint.read(dir / "b.ckpt");
+    expected.erase(std::ranges::find(expected, "net/w"));
+    CHECK(status.unmatched_in_program() == expected);
+    program.chain.erase(program.chain.begin() + 1, program.chain.end());
+  }
+  CHECK(program.sum() == 10);
 }
 
 TEST_CASE("a slot that is also tracked is saved once", "[graph][slots]") {

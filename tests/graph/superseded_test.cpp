@@ -104,6 +104,51 @@ TEST_CASE("loading again and again keeps one file", "[graph][superseded][weights
   CHECK(mappings_of("load-") == 0);
 }
 
+TEST_CASE("restoring again and again keeps one file, also for slots that are kept for slots", "[graph][superseded]") {
+  TempDir dir;
+  const Paths names = GENERATE(Paths{"a", "b"}, Paths{"b", "a"});
+  const auto make = [](Box& net, Box& first, Box& second) {
+    return second.add_slot<float>(first.add_slot<float>(net.add("w", 1), "s", 2.0F), "s", 3.0F);
+  };
+  {
+    Box net, first, second;
+    make(net, first, second);
+    Checkpoint checkpoint{{"net", net}, {names[0], first}, {names[1], second}};
+    for (int i = 0; i < kTimes; ++i) checkpoint.write(dir / ("load-" + std::to_string(i) + ".ckpt"), quick());
+  }
+  Box net, first, second;
+  Checkpoint checkpoint{{"net", net}, {names[0], first}, {names[1], second}};
+  const bool made = GENERATE(false, true);
+  if (made) net.add("w", 0);
+  for (int i = 0; i < kTimes; ++i) {
+    checkpoint.read(dir / ("load-" + std::to_string(i) + ".ckpt")).expect_partial();
+  }
+  CHECK(mappings_of("load-") == 1);
+  if (!made) CHECK(make(net, first, second).value() == 3);
+}
+
+TEST_CASE("a slot that a later file does not have is not lost", "[graph][superseded]") {
+  TempDir dir;
+  const auto write = [&](const char* file, const char* w, const char* slow, float value) {
+    Box net, adam, average;
+    const auto m = adam.add_slot<float>(net.add(w, value), "m", value + 1);
+    average.add_slot<float>(m, slow, value + 2);
+    Checkpoint{{"adam", adam}, {"average", average}, {"net", net}}.write(dir / file, quick());
+  };
+  write("early.ckpt", "w", "slow", 1);
+  const bool other_variable = GENERATE(false, true);
+  write("late.ckpt", other_variable ? "other" : "w", other_variable ? "slow" : "fast", 4);
+  Box net, adam, average;
+  Checkpoint checkpoint{{"adam", adam}, {"average", average}, {"net", net}};
+  const auto w = net.add("w", 0);
+  checkpoint.read(dir / "early.ckpt").expect_partial();
+  checkpoint.read(dir / "late.ckpt").expect_partial();
+  const auto m = adam.add_slot<float>(w, "m");
+  CHECK(w.value() == (other_variable ? 1 : 4));
+  CHECK(m.value() == (other_variable ? 2 : 5));
+  CHECK(average.add_slot<float>(m, "slow").value() == 3);
+}
+
 TEST_CASE("a later restore that may skip a value does not take the place of an earlier one", "[graph][superseded]") {
   TempDir dir;
   write_weights(dir / "early.ckpt");

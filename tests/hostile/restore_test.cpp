@@ -3,10 +3,14 @@
 #include "restoring.hpp"
 
 #include <catch2/catch.hpp>
+#include <support/file_image.hpp>
 #include <support/sample.hpp>
 #include <support/temp_dir.hpp>
 
+#include <algorithm>
+#include <optional>
 #include <string>
+#include <vector>
 
 using namespace ckpt;
 using namespace ckpt::test;
@@ -96,4 +100,75 @@ TEST_CASE("restoring from a file without a graph whose paths are very deep") {
   CHECK(checkpoint.read(dir / "few.ckpt").unmatched_in_file().size() == 40);
   CKPT_REQUIRE_ERROR(error, ErrorCode::limit, checkpoint.read(dir / "many.ckpt"));
   CHECK(contains(error.what(), "the paths are too deep"));
+}
+
+namespace {
+
+/// Slots of the slot of a variable, as a program may have them.
+struct Chain {
+  Part net;
+  Part adam;
+  Part average;
+  Variable<std::uint8_t> w = net.add_variable<std::uint8_t>("w", {});
+  Variable<std::uint8_t> m = adam.add_slot<std::uint8_t>(w, "m");
+  Variable<std::uint8_t> slow = average.add_slot<std::uint8_t>(m, "slow");
+  Checkpoint checkpoint{{"adam", adam}, {"average", average}, {"net", net}};
+};
+
+}  // namespace
+
+TEST_CASE("restoring slots that are kept for slots, in every combination") {
+  const TempDir dir;
+  // adam, average, net, w, and two more values; "m" and "slow" for any of the nodes, as any of the nodes.
+  constexpr std::uint32_t kNodes = 7;
+  for (std::uint32_t i = 0; i < kNodes * kNodes * kNodes * kNodes; ++i) {
+    const std::uint32_t m_for = i % kNodes;
+    const std::uint32_t m = i / kNodes % kNodes;
+    const std::uint32_t slow_for = i / (kNodes * kNodes) % kNodes;
+    const std::uint32_t slow = i / (kNodes * kNodes * kNodes);
+    ObjectGraph graph;
+    graph.nodes.resize(kNodes);
+    graph.nodes[0].edges = {{"adam", 1}, {"average", 2}, {"net", 3}};
+    graph.nodes[3].edges = {{"w", 4}};
+    graph.slots = {{1, m_for, "m", m}, {2, slow_for, "slow", slow}};
+    {
+      Writer writer{dir / "a.ckpt", sample_options()};
+      for (std::uint8_t value = 4; value < kNodes; ++value) {
+        graph.nodes[value].tensor = std::to_string(value);
+        writer.add<std::uint8_t>(std::to_string(value), {}, std::span{&value, 1});
+      }
+      writer.set_graph(graph);
+      writer.commit();
+    }
+    CAPTURE(m_for, m, slow_for, slow);
+    Chain chain;
+    const RestorePlan plan = chain.checkpoint.plan(dir / "a.ckpt");
+    const RestoreStatus status = chain.checkpoint.read(dir / "a.ckpt");
+    status.expect_partial();
+    const auto code = code_of([&] { status.assert_consumed(); });
+    const bool right = m_for == 4 && slow_for == m && m > 4 && slow > 4 && slow != m;
+    CHECK(code == (right ? std::nullopt : std::optional{ErrorCode::mismatch}));
+    CHECK(plan.matched.size() + plan.missing.size() == 3);
+    if (right) CHECK(plan.matched.size() == 3);
+    if (right) CHECK(chain.slow.value() == slow);
+  }
+}
+
+TEST_CASE("restoring from a chain of very many slots") {
+  const TempDir dir;
+  constexpr std::uint32_t kNodes = 100'000;
+  ObjectGraph graph;
+  graph.nodes.resize(kNodes);
+  graph.nodes[0].edges = {{"adam", 1}, {"net", 2}};
+  graph.nodes[2].edges = {{"w", 3}};
+  for (std::uint32_t i = 3; i + 1 < kNodes; ++i) graph.slots.push_back({1, i, "m", i + 1});
+  write_graph(dir / "a.ckpt", graph);
+  Part net;
+  Part adam;
+  Checkpoint checkpoint{{"adam", adam}, {"net", net}};
+  for (int i = 0; i < 3; ++i) checkpoint.read(dir / "a.ckpt").expect_partial();  // each in the place of the one before
+  Variable<std::uint8_t> last = net.add_variable<std::uint8_t>("w", {});
+  for (int i = 0; i < 100; ++i) last = adam.add_slot<std::uint8_t>(last, "m");
+  CHECK(checkpoint.plan(dir / "a.ckpt").extra == std::vector<std::string>{"kernel"});
+  CHECK(checkpoint.read(dir / "a.ckpt").expect_partial().pending() == std::vector<std::string>{"kernel"});
 }
