@@ -172,3 +172,31 @@ TEST_CASE("restoring from a chain of very many slots") {
   CHECK(checkpoint.plan(dir / "a.ckpt").extra == std::vector<std::string>{"kernel"});
   CHECK(checkpoint.read(dir / "a.ckpt").expect_partial().pending() == std::vector<std::string>{"kernel"});
 }
+
+// In wrong order, the name of each would be put in front of all those before.
+TEST_CASE("restoring from a file without a graph whose paths come backwards") {
+  const TempDir dir;
+  constexpr int kTensors = 200'000;
+  {
+    Writer writer{dir / "a.ckpt", sample_options()};
+    for (int i = 0; i < kTensors; ++i) writer.add(std::to_string(1'000'000 + i), DType::u8, {0}, {});
+    writer.commit();
+  }
+  FileImage image{dir / "a.ckpt"};
+  const auto first = image.bytes().begin() + static_cast<std::ptrdiff_t>(image.tensor(0));
+  for (std::ptrdiff_t i = 0, j = kTensors - 1; i < j; ++i, --j) {
+    constexpr std::ptrdiff_t kBytes = at::kTensorBytes;
+    std::swap_ranges(first + i * kBytes, first + (i + 1) * kBytes, first + j * kBytes);
+  }
+  image.seal_index();
+  image.store(dir / "b.ckpt");
+  Part root;
+  Checkpoint checkpoint{root};
+  CHECK(checkpoint.plan(dir / "a.ckpt").extra.size() == kTensors);
+  CKPT_REQUIRE_ERROR(error, ErrorCode::corrupt, checkpoint.read(dir / "b.ckpt"));
+  CHECK(contains(error.what(), "the paths of the tensors are not in order"));
+  CHECK(error.details().file == dir / "b.ckpt");
+  CHECK(error.details().object == "1199998");
+  CHECK(error.details().expected == "one behind 1199999");
+  CHECK_FALSE(error.details().advice.empty());
+}
