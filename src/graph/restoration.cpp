@@ -74,7 +74,9 @@ Restoration::Restoration(const Reader& reader, const RestoreOptions& options, co
   take(base_);  // by the root
   find_scope();
   for (std::uint32_t node = 0; node < file_.size(); ++node) {
-    if (in_scope_[node] && file_.tensor(node) != nullptr) ++unmatched_;
+    if (!is_value(node)) continue;
+    ++unmatched_;
+    if (!taken_[node]) ++untaken_;
   }
 }
 
@@ -110,6 +112,12 @@ void Restoration::find_scope() {
     for (const std::uint32_t slot : file_.slots_of_owner(node)) left_out[file_.slot(slot).node] = true;
   }
   for (std::uint32_t node = 0; node < file_.size(); ++node) in_scope_[node] = in_scope_[node] || !left_out[node];
+}
+
+void Restoration::set_taken(std::uint32_t file_node, bool taken) noexcept {
+  if (taken_[file_node] == taken) return;
+  taken_[file_node] = taken;
+  if (is_value(file_node)) untaken_ = taken ? untaken_ - 1 : untaken_ + 1;
 }
 
 FileNode Restoration::child(FileNode file_node, std::string_view name, std::string_view path) const {
@@ -239,6 +247,7 @@ std::vector<bool> Restoration::waiting() const {
 }
 
 std::vector<std::string> Restoration::pending() const {
+  if (untaken_ == 0) return {};
   const std::vector<bool> waits = waiting();
   return values_if([&](std::uint32_t node) { return waits[node]; });
 }

@@ -70,8 +70,8 @@ class Restoration : public std::enable_shared_from_this<Restoration> {
   std::string path_of(std::uint32_t file_node) const;
 
   /// Notes that a file node is given to an object: it does not wait any more, not even when that object is gone.
-  void take(std::uint32_t file_node) noexcept { taken_[file_node] = true; }
-  void give_back(std::uint32_t file_node) noexcept { taken_[file_node] = false; }
+  void take(std::uint32_t file_node) noexcept { set_taken(file_node, true); }
+  void give_back(std::uint32_t file_node) noexcept { set_taken(file_node, false); }
   bool taken(std::uint32_t file_node) const { return taken_[file_node]; }
 
   /// Whether the node's value was taken, even if the object is gone by now.
@@ -99,6 +99,7 @@ class Restoration : public std::enable_shared_from_this<Restoration> {
 
   std::vector<std::string> unmatched_in_file() const;
   std::vector<std::string> unmatched_in_program() const;
+  /// Takes no time when all values are taken: every save asks.
   std::vector<std::string> pending() const;
   std::vector<std::string> skipped() const;
   /// Paths of values that no object alive holds.
@@ -109,6 +110,8 @@ class Restoration : public std::enable_shared_from_this<Restoration> {
  private:
   Restoration(const Reader& reader, const RestoreOptions& options, const std::shared_ptr<Node>& root);
   void find_scope();
+  bool is_value(std::uint32_t file_node) const { return in_scope_[file_node] && file_.tensor(file_node) != nullptr; }
+  void set_taken(std::uint32_t file_node, bool taken) noexcept;
   void warn_unused() const;
   /// By file node: whether an object that waits leads there.
   std::vector<bool> waiting() const;
@@ -128,7 +131,8 @@ class Restoration : public std::enable_shared_from_this<Restoration> {
   std::vector<bool> taken_;                // by file node
   std::vector<bool> matched_;              // by file node
   std::vector<bool> skipped_;              // by file node
-  std::size_t unmatched_ = 0;              // values in scope that nobody took
+  std::size_t unmatched_ = 0;              // values in scope that no variable was found for
+  std::size_t untaken_ = 0;                // values in scope that are not given to an object
   /// By address, at which another node may have come to lie when the first is gone.
   struct Known {
     std::weak_ptr<Node> node;

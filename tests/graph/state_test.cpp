@@ -262,6 +262,7 @@ TEST_CASE("an object that refused what it was given leaves it to the next", "[gr
   const auto status = checkpoint.read(dir / "a.ckpt");
   CHECK_THROWS_AS(list.emplace_back(true), std::runtime_error);
   CHECK(list.empty());
+  CHECK(status.pending() == Paths{"list/0/v"});
   CHECK(list.emplace_back(false).v.value() == 5);
   status.assert_consumed();
 }
