@@ -1,6 +1,5 @@
 #include "graph/plan.hpp"
 
-#include "base/parallel.hpp"
 #include "graph/access.hpp"
 #include "graph/walk.hpp"
 
@@ -182,7 +181,7 @@ void Plan::bind_checked(Restoration& restoration, const std::vector<Assignment*>
     assignment.value = new_value(restoration, assignment.fit, *assignment.variable, std::move(values[i]));
     const Copy copy = copy_for(*assignment.variable, assignment.value);
     if (copy.from.empty()) continue;
-    if (lies_in_mapping(restoration, assignment.fit.info)) {
+    if (!copy.converts() && lies_in_mapping(restoration, assignment.fit.info)) {
       mapped.requests.push_back({tensors[i], {copy.to, copy.from.size()}});
       mapped.copies.push_back(copy);
     } else {
@@ -222,7 +221,7 @@ void Plan::prepare_to_wait() {
 
 void Plan::apply() {
   for (const StraightReads& reads : straight_reads_) read_straight(reads);
-  copy_all(copies_, base::thread_count(0));
+  copy_all(copies_, 0);
   for (Assignment& assignment : assignments_) {
     Restoration& restoration = *assignment.match.restoration;
     if (assignment.fit.kind == Fit::Kind::skip) {

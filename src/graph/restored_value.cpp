@@ -73,6 +73,19 @@ TensorView sound_value(const Restoration& restoration, const Fit& fit) {
   return sound(restoration, fit, restoration.reader().tensor(fit.tensor));
 }
 
+// How many bytes the first `size` bytes of what is copied become.
+std::size_t size_at_destination(const Copy& copy, std::size_t size) {
+  return copy.converts() ? size / (bits_of(copy.from_dtype) / 8) * (bits_of(copy.to_dtype) / 8) : size;
+}
+
+void make(const Copy& copy) {
+  if (copy.converts()) {
+    cast(copy.from_dtype, copy.from, copy.to_dtype, {copy.to, size_at_destination(copy, copy.from.size())});
+  } else {
+    base::stream_copy(copy.to, copy.from.data(), copy.from.size());
+  }
+}
+
 }  // namespace
 
 Fit fit(const Restoration& restoration, std::uint32_t file_node, DType dtype, const Shape& shape,
@@ -116,7 +129,9 @@ Storage new_storage(Restoration& restoration, const Fit& fit, DType dtype) {
   if (fit.kind == Fit::Kind::cast) {
     const TensorView value = sound_value(restoration, fit);
     Storage storage = allocate(size_in_bytes(dtype, info.shape));
-    cast(info.dtype, value.bytes(), dtype, storage.writable());
+    std::vector<Copy> pieces;
+    add_pieces(pieces, {storage.data, dtype, value.bytes(), info.dtype});
+    copy_all(pieces, 0);
     return storage;
   }
   if (binding == Binding::view) return view_of(sound_value(restoration, fit));
@@ -126,22 +141,25 @@ Storage new_storage(Restoration& restoration, const Fit& fit, DType dtype) {
   }
   Storage storage = allocate(static_cast<std::size_t>(info.size_bytes));
   reader.read_into(fit.tensor, storage.writable());
-  require_sound(TensorView{info.dtype, info.shape, storage.bytes(), nullptr});
+  static_cast<void>(sound(restoration, fit, TensorView{info.dtype, info.shape, storage.bytes(), nullptr}));
   return storage;
 }
 
 void add_pieces(std::vector<Copy>& copies, const Copy& whole) {
   for (std::size_t at = 0; at < whole.from.size(); at += kPiece) {
-    copies.push_back({whole.to + at, whole.from.subspan(at, std::min(kPiece, whole.from.size() - at))});
+    Copy& piece = copies.emplace_back(whole);
+    piece.to += size_at_destination(whole, at);
+    piece.from = whole.from.subspan(at, std::min(kPiece, whole.from.size() - at));
   }
 }
 
 void copy_all(std::span<const Copy> copies, unsigned threads) noexcept {
   std::size_t bytes = 0;
   for (const Copy& copy : copies) bytes += copy.from.size();
-  base::deal_out(copies.size(), static_cast<unsigned>(std::min<std::size_t>(threads, bytes / kPiece + 1)), [&] {
-    return [&](std::size_t i) { base::stream_copy(copies[i].to, copies[i].from.data(), copies[i].from.size()); };
-  });
+  // Asking for the number of cores takes longer than a small copy.
+  const std::size_t worthwhile = bytes / kPiece + 1;
+  const std::size_t most = worthwhile == 1 ? 1 : std::min<std::size_t>(base::thread_count(threads), worthwhile);
+  base::deal_out(copies.size(), static_cast<unsigned>(most), [&] { return [&](std::size_t i) { make(copies[i]); }; });
 }
 
 bool lies_in_mapping(const Restoration& restoration, const TensorInfo& info) {
@@ -212,15 +230,12 @@ std::span<std::byte> destination(const VariableNode& variable, const NewValue& v
 }
 
 Copy copy_for(const VariableNode& variable, const NewValue& value) {
-  if (!value.copies || value.value.dtype() != variable.dtype) return {};
-  return {destination(variable, value).data(), value.value.bytes()};
+  if (!value.copies) return {};
+  return {destination(variable, value).data(), variable.dtype, value.value.bytes(), value.value.dtype()};
 }
 
 void assign(VariableNode& variable, NewValue&& value, std::uint64_t uid) noexcept {
   if (value.replacement.owner) variable.storage = std::move(value.replacement);
-  if (value.copies && value.value.dtype() != variable.dtype) {
-    cast(value.value.dtype(), value.value.bytes(), variable.dtype, variable.storage.writable());
-  }
   variable.update_uid = uid;
 }
 

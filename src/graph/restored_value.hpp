@@ -38,16 +38,20 @@ Error mismatch(const Restoration& restoration, const Fit& fit, DType dtype, cons
 /// The value for a new variable of that dtype, in memory as the restoration's binding wants. Throws corrupt, io.
 Storage new_storage(Restoration& restoration, const Fit& fit, DType dtype);
 
-/// Where bytes go; the sizes are the same.
+/// Where elements go: as they are, or converted where can_cast() says so.
 struct Copy {
   std::byte* to = nullptr;
+  DType to_dtype{};
   std::span<const std::byte> from;
+  DType from_dtype{};
+  bool converts() const noexcept { return to_dtype != from_dtype; }
 };
 
 /// Adds a copy, in pieces for several threads.
 void add_pieces(std::vector<Copy>& copies, const Copy& whole);
 
-/// Makes copies that do not overlap, with up to `threads` threads; without memory for them, with this one alone.
+/// Makes copies that do not overlap, with up to `threads` threads, 0 for one per core; without memory for them, with
+/// this one alone.
 void copy_all(std::span<const Copy> copies, unsigned threads) noexcept;
 
 /// Values that go from the file straight into variables, and are checked on the way.
@@ -84,10 +88,10 @@ NewValue straight_value(const Fit& fit, const VariableNode& variable);
 /// Where the value of a variable is to be.
 std::span<std::byte> destination(const VariableNode& variable, const NewValue& value);
 
-/// What remains to be copied when the variable was assigned the value; nothing when it is converted or mapped.
+/// What remains to be copied when the variable was assigned the value; nothing when it is mapped.
 Copy copy_for(const VariableNode& variable, const NewValue& value);
 
-/// All but that copy.
+/// All but that copy, which comes first.
 void assign(VariableNode& variable, NewValue&& value, std::uint64_t uid) noexcept;
 
 }  // namespace ckpt::graph

@@ -1,10 +1,12 @@
 // What happens where program and file differ in dtype or shape, and the plan that tells before.
 #include "objects.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <optional>
 #include <random>
 
 using namespace ckpt;
@@ -125,6 +127,36 @@ TEST_CASE("casting works for every binding", "[graph][restore][mismatch][cast][b
   CHECK(w.values()[1] == -2);
   w.mutable_values()[1] = 3;  // converted values are the variable's own
   CHECK(scalar_in(dir / "a.ckpt", "body/w") == 1.5F);
+}
+
+// In pieces for several threads.
+TEST_CASE("large values are cast whole, whenever their variables come", "[graph][restore][mismatch][cast]") {
+  constexpr std::int64_t kCount = 3'000'001;
+  TempDir dir;
+  std::vector<double> values(kCount);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<double>(i % 251) - 100;
+  Box box;
+  const auto fill = [&](auto out) { std::ranges::copy(values, out.begin()); };
+  box.add_variable<double>("narrower", {kCount}, fill);
+  box.add_variable<float>("wider", {kCount}, fill);
+  box.add_variable<float>("same", {kCount}, fill);
+  Checkpoint{{"box", box}}.write(dir / "a.ckpt", quick());
+  const bool late = GENERATE(false, true);
+  const auto mode = GENERATE(ReadMode::mmap, ReadMode::read);
+  CAPTURE(late, mode);
+  Box other;
+  Checkpoint checkpoint{{"box", other}};
+  const RestoreOptions options{.mode = mode, .on_mismatch = {{"**", OnMismatch::cast}}};
+  std::optional<RestoreStatus> status;
+  if (late) status = checkpoint.read(dir / "a.ckpt", options);
+  const auto narrower = other.add_variable<float>("narrower", {kCount});
+  const auto wider = other.add_variable<double>("wider", {kCount});
+  const auto same = other.add_variable<float>("same", {kCount});
+  if (!late) status = checkpoint.read(dir / "a.ckpt", options);
+  CHECK(std::ranges::equal(narrower.values(), values));
+  CHECK(std::ranges::equal(wider.values(), values));
+  CHECK(std::ranges::equal(same.values(), values));
+  status->assert_consumed();
 }
 
 TEST_CASE("casts round to the nearest, ties to even", "[graph][restore][mismatch][cast]") {

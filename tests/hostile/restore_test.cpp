@@ -200,3 +200,34 @@ TEST_CASE("restoring from a file without a graph whose paths come backwards") {
   CHECK(error.details().expected == "one behind 1199999");
   CHECK_FALSE(error.details().advice.empty());
 }
+
+TEST_CASE("values that no program can use, for variables that come late") {
+  const TempDir dir;
+  {
+    Writer writer{dir / "a.ckpt", sample_options()};
+    const std::byte flag{1};
+    writer.add("flag", DType::boolean, {}, {&flag, 1});
+    const Bytes text = encode_strings(std::vector<std::string>{"t"});
+    writer.add("text", DType::string, {}, text);
+    writer.commit();
+  }
+  FileImage image{dir / "a.ckpt"};
+  const auto blob = [&](const char* path) {
+    return image.get<std::uint64_t>(image.tensor(image.find(path)) + at::kBlobOffset);
+  };
+  image.set(blob("flag"), std::byte{2});
+  image.set(blob("text") + 2 * sizeof(std::uint64_t), std::byte{0xff});
+  image.seal_all();
+  image.store(dir / "b.ckpt");
+  const auto binding = GENERATE(Binding::copy, Binding::view, Binding::copy_on_write);
+  CAPTURE(binding);
+  Part root;
+  Checkpoint checkpoint{root};
+  checkpoint.read(dir / "b.ckpt", {.binding = binding}).expect_partial();
+  CKPT_REQUIRE_ERROR(flag, ErrorCode::corrupt, root.add_variable<bool>("flag", Shape{}));
+  CHECK(flag.details().file == dir / "b.ckpt");
+  CHECK(flag.details().object == "flag");
+  CKPT_REQUIRE_ERROR(text, ErrorCode::corrupt, root.add_variable<std::string>("text"));
+  CHECK(text.details().file == dir / "b.ckpt");
+  CHECK(text.details().object == "text");
+}
