@@ -9,16 +9,6 @@
 namespace ckpt::graph {
 namespace {
 
-std::vector<std::string_view> split(std::string_view path) {
-  std::vector<std::string_view> names;
-  while (!path.empty()) {
-    const std::size_t slash = path.find('/');
-    names.push_back(path.substr(0, slash));
-    path.remove_prefix(slash == std::string_view::npos ? path.size() : slash + 1);
-  }
-  return names;
-}
-
 // What the star of `pattern` stands for in `name`; empty for a pattern without one.
 std::optional<std::string_view> match_name(std::string_view pattern, std::string_view name) {
   const std::size_t star = pattern.find('*');
@@ -40,6 +30,16 @@ std::optional<std::string_view> match_name(std::string_view pattern, std::string
 
 }  // namespace
 
+std::vector<std::string_view> split_path(std::string_view path) {
+  std::vector<std::string_view> names;
+  while (!path.empty()) {
+    const std::size_t slash = path.find('/');
+    names.push_back(path.substr(0, slash));
+    path.remove_prefix(slash == std::string_view::npos ? path.size() : slash + 1);
+  }
+  return names;
+}
+
 PathPattern::PathPattern(std::string_view text) {
   std::string_view rest = text;
   if (rest == "**") {
@@ -51,7 +51,7 @@ PathPattern::PathPattern(std::string_view text) {
   if (!rest.empty()) {
     if (const char* problem = base::why_not_a_path(rest)) bad_pattern(text, problem);
   }
-  for (const std::string_view name : split(rest)) {
+  for (const std::string_view name : split_path(rest)) {
     const auto stars = std::ranges::count(name, '*');
     if (stars > 1) bad_pattern(text, "a name has more than one '*'");
     stars_ += static_cast<std::size_t>(stars);
@@ -59,32 +59,24 @@ PathPattern::PathPattern(std::string_view text) {
   }
 }
 
-bool PathPattern::covers(std::string_view path) const {
-  const auto names = split(path);
-  if (names.size() < names_.size()) return false;
-  for (std::size_t i = 0; i < names_.size(); ++i) {
-    if (!match_name(names_[i], names[i])) return false;
+// As far as both go.
+bool PathPattern::agrees(PathNames path) const {
+  for (std::size_t i = 0; i < std::min(path.size(), names_.size()); ++i) {
+    if (!match_name(names_[i], path[i])) return false;
   }
   return true;
 }
 
-bool PathPattern::leads_below(std::string_view path) const {
-  const auto names = split(path);
-  if (names.size() >= names_.size()) return false;
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    if (!match_name(names_[i], names[i])) return false;
-  }
-  return true;
-}
+bool PathPattern::covers(PathNames path) const { return path.size() >= names_.size() && agrees(path); }
 
-std::optional<std::vector<std::string_view>> PathPattern::match(std::string_view path) const {
-  const auto names = split(path);
-  if (names.size() != names_.size()) return std::nullopt;
+bool PathPattern::leads_below(PathNames path) const { return path.size() < names_.size() && agrees(path); }
+
+std::optional<std::vector<std::string_view>> PathPattern::match(PathNames path) const {
+  if (path.size() != names_.size() || !agrees(path)) return std::nullopt;
   std::vector<std::string_view> parts;
+  parts.reserve(stars_);
   for (std::size_t i = 0; i < names_.size(); ++i) {
-    const auto part = match_name(names_[i], names[i]);
-    if (!part) return std::nullopt;
-    if (names_[i].find('*') != std::string::npos) parts.push_back(*part);
+    if (names_[i].find('*') != std::string::npos) parts.push_back(*match_name(names_[i], path[i]));
   }
   return parts;
 }

@@ -3,11 +3,16 @@
 
 #include <cstddef>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace ckpt::graph {
+
+/// The names of a path. Many patterns are compared with one path, so it is split once.
+using PathNames = std::span<const std::string_view>;
+std::vector<std::string_view> split_path(std::string_view path);
 
 /// Names joined by '/'. In a name, one '*' stands for any run of characters. What a pattern says of an object it says
 /// of everything below, too; a last "/**" may be written to show that, and "**" alone is everything.
@@ -20,18 +25,20 @@ class PathPattern {
   bool is_everything() const noexcept { return names_.empty(); }
 
   /// Whether the pattern names `path` or something above it.
-  bool covers(std::string_view path) const;
+  bool covers(PathNames path) const;
 
   /// Whether the pattern names something below `path`, which has fewer names than the pattern.
-  bool leads_below(std::string_view path) const;
+  bool leads_below(PathNames path) const;
 
   /// What the stars stand for when the pattern names exactly `path`.
-  std::optional<std::vector<std::string_view>> match(std::string_view path) const;
+  std::optional<std::vector<std::string_view>> match(PathNames path) const;
 
   /// The path that the pattern names when its stars stand for `parts`, stars() of them.
   std::string expand(const std::vector<std::string_view>& parts) const;
 
  private:
+  bool agrees(PathNames path) const;
+
   std::vector<std::string> names_;
   std::size_t stars_ = 0;
 };

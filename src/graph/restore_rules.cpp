@@ -33,9 +33,10 @@ RestoreRules::RestoreRules(const RestoreOptions& options) {
 }
 
 std::optional<RestoreRules::Renamed> RestoreRules::renamed(std::string_view path) const {
+  const auto names = split_path(path);
   for (std::size_t i = 0; i < renames_.size(); ++i) {
     const Renaming& renaming = renames_[i];
-    if (const auto parts = renaming.program.match(path)) {
+    if (const auto parts = renaming.program.match(names)) {
       return Renamed{i, renaming.file ? renaming.file->expand(*parts) : std::string{}};
     }
   }
@@ -43,7 +44,8 @@ std::optional<RestoreRules::Renamed> RestoreRules::renamed(std::string_view path
 }
 
 bool RestoreRules::renames_below(std::string_view path) const {
-  return std::ranges::any_of(renames_, [&](const Renaming& renaming) { return renaming.program.leads_below(path); });
+  const auto names = split_path(path);
+  return std::ranges::any_of(renames_, [&](const Renaming& renaming) { return renaming.program.leads_below(names); });
 }
 
 std::string describe_idle(std::span<const Rename> renames) {
@@ -55,7 +57,8 @@ std::string describe_idle(std::span<const Rename> renames) {
 }
 
 OnMismatch RestoreRules::on_mismatch(std::string_view path) const {
-  const auto rule = std::ranges::find_if(mismatches_, [&](const auto& entry) { return entry.first.covers(path); });
+  const auto names = split_path(path);
+  const auto rule = std::ranges::find_if(mismatches_, [&](const auto& entry) { return entry.first.covers(names); });
   return rule == mismatches_.end() ? OnMismatch::error : rule->second;
 }
 

@@ -1,5 +1,5 @@
 // Restoring without memory: each allocation fails in turn. After an exception nothing was added or changed, and a
-// second try works. And what needs hardly any: a saver that remembers its objects.
+// second try works. And what needs hardly any: a saver that remembers its objects, renames that name none.
 #include "saving.hpp"
 
 #include <cstdlib>
@@ -198,6 +198,31 @@ TEST_CASE("a status that is held costs the next save nothing, when nothing waits
   const long without = allocations_of_save();
   const RestoreStatus status = checkpoint.read(dir / "a.ckpt").assert_consumed();
   CHECK(allocations_of_save() == without);
+}
+
+// Each path is split once, and not for each pattern.
+TEST_CASE("many renames take no memory for each variable", "[graph][restore][rename][allocation]") {
+  constexpr long kVariables = 300;
+  constexpr long kRules = 100;
+  TempDir dir;
+  List<Variable<float>> weights;
+  for (long i = 0; i < kVariables; ++i) weights.push_back(Variable<float>{1});
+  Checkpoint checkpoint{{"weights", weights}};
+  checkpoint.write(dir / "a.ckpt", quick());
+  const auto allocations = [&](long rules) {
+    RestoreOptions options;
+    for (long i = 0; i < rules; ++i) {
+      const std::string name = std::to_string(i);
+      options.renames.push_back({"weights/*/" + name, "w/*/" + name});
+      options.renames.push_back({"weights/*" + name + "x", "w*" + name});
+      options.on_mismatch.push_back({"weights/*" + name + "x", OnMismatch::skip});
+    }
+    const long before = taken;
+    checkpoint.read(dir / "a.ckpt", options).expect_partial();
+    return taken - before;
+  };
+  allocations(1);
+  CHECK(allocations(kRules) - allocations(1) < kVariables * kRules / 2);
 }
 
 TEST_CASE("a saver remembers its objects, whatever becomes of others", "[graph][async][allocation]") {
