@@ -29,9 +29,9 @@ enum class ReadMode : std::uint8_t {
 
 // What a mapping cannot promise: a page of it that cannot be read ends the process with a signal (SIGBUS) when it is
 // touched, by the program or by the library. That is a page that lies behind the end of a file which somebody cut off
-// in place, or one at which the device fails. In ReadMode::read, Reader::prefault and Reader::verify, both are
-// exceptions; so is data that cannot be read where the library copies or checks it, unless that happens right then.
-// Copies that were made stay what they are. Saving to the path of a mapped file, or removing it, is safe.
+// in place, or one at which the device fails. In ReadMode::read, Reader::prefault, Reader::verify and Reader::graph,
+// both are exceptions; so is data that cannot be read where the library copies or checks it, unless that happens right
+// then. Copies that were made stay what they are. Saving to the path of a mapped file, or removing it, is safe.
 
 /// When the sums of tensor data are checked. The index is always checked, page by page, before it is believed.
 enum class Verify : std::uint8_t {
@@ -174,7 +174,8 @@ class Reader {
   /// All metadata, copied. Throws corrupt.
   Metadata metadata() const;
 
-  /// The object graph, copied; empty when the file holds none (it was written by a plain Writer). Throws corrupt.
+  /// The object graph, copied; empty when the file holds none (it was written by a plain Writer). Has the whole index
+  /// in memory first. Throws corrupt, io.
   ObjectGraph graph() const;
 
   /// The private, writable mapping of the whole file that ReaderOptions::copy_on_write asked for; it shares ownership.

@@ -46,7 +46,7 @@ std::vector<Piece> merged(std::vector<Range> ranges) {
 }
 
 void load(const Source& source, std::span<const Piece> pieces, unsigned threads) {
-  base::deal_out(pieces.size(), threads_that_read(threads), [&] {
+  base::deal_out(pieces.size(), pieces.size() > 1 ? threads_that_read(threads) : 1, [&] {
     return [&, scratch = std::vector<std::byte>{}](std::size_t i) mutable {
       source.prefault(pieces[i].offset, pieces[i].size, scratch);
     };
@@ -55,11 +55,16 @@ void load(const Source& source, std::span<const Piece> pieces, unsigned threads)
 
 }  // namespace
 
-void prefault(const Source& source, const format::Footer& footer, std::span<const std::size_t> indices,
-              unsigned threads) {
+void prefault_index(const Source& source, const format::Footer& footer, unsigned threads) {
+  if (!source.is_mapped()) return;
   std::vector<Piece> pieces;
   add_pieces(pieces, footer.index_offset, footer.file_size - footer.index_offset);  // No wrap: as above
   load(source, pieces, threads);
+}
+
+void prefault(const Source& source, const format::Footer& footer, std::span<const std::size_t> indices,
+              unsigned threads) {
+  prefault_index(source, footer, threads);
   // Where the data lies, a copy of the index says: the mapped one may end at any moment.
   const auto file = source.unmapped();
   const IndexCopy copy{*file, footer};

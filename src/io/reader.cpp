@@ -156,6 +156,13 @@ void Reader::Impl::prefault(std::span<const std::size_t> indices) const {
   if (source_.is_mapped()) io::prefault(source_, footer_, indices, threads_);
 }
 
+// The graph takes most of the index, and who restores goes on to use the rest. Loaded first, what cannot be read is an
+// error where touching it would be a signal, and the kernel is called once for all pages.
+ObjectGraph Reader::Impl::graph() const {
+  io::prefault_index(source_, footer_, threads_);
+  return index_->graph();
+}
+
 TensorInfo Reader::info(std::size_t index) const {
   return io::located(path(), [&] {
     const format::TensorRecord record = impl_->record(index);
@@ -273,7 +280,7 @@ Metadata Reader::metadata() const {
 }
 
 ObjectGraph Reader::graph() const {
-  return io::located(path(), [&] { return impl_->index().graph(); });
+  return io::located(path(), [&] { return impl_->graph(); });
 }
 
 std::shared_ptr<std::byte> Reader::private_mapping() const {

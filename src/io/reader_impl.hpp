@@ -42,6 +42,7 @@ class Reader::Impl {
   io::Binding bind(const format::TensorRecord& record) const;
   void transfer(std::span<const io::Transfer> transfers) const;
   void prefault(std::span<const std::size_t> indices) const;
+  ObjectGraph graph() const;
 
  private:
   /// Throws invalid_argument when there is no tensor of that number.

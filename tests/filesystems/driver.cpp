@@ -11,7 +11,7 @@ constexpr const char* kUsage =
     "usage: filesystem_driver save DIR WAY SAVES FLAGS PATIENCE\n"
     "       filesystem_driver check DIR WAY\n"
     "       filesystem_driver room DIR plain|allocated|quick|manager\n"
-    "       filesystem_driver read FILE touch|bind|verify|full|read|manager\n";
+    "       filesystem_driver read FILE touch|bind|graph|verify|full|read|manager\n";
 
 int run(std::span<char* const> arguments) {
   const std::string command = arguments.size() >= 3 ? arguments[0] : "";

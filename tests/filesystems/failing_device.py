@@ -60,6 +60,7 @@ def test_writes(driver, kind, way):
 READS = {
     "touch": "SIGBUS",
     "bind": "SIGBUS",
+    "graph": "error io",
     "verify": "error io",
     "full": "error io",
     "read": "error io",

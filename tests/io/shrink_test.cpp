@@ -265,6 +265,23 @@ TEST_CASE("what is cut off while it is verified is named by tensor", "[shrink]")
   }
 }
 
+TEST_CASE("the graph of a mapped file that was cut off is an error", "[shrink][prefault]") {
+  const TempDir dir;
+  const auto path = dir / "model.ckpt";
+  Object object;
+  for (int i = 0; i < 2000; ++i) object.add_variable<std::uint8_t>("variable " + std::to_string(i), {4});
+  save_weights(object, path, {.writer = {.durable = false}});
+  const Bytes bytes = read_file(path);
+  for (const bool all : {false, true}) {
+    write_file(path, bytes);
+    const Reader reader = Reader::open(path, {.mode = ReadMode::mmap});
+    cut(path, all ? 0 : bytes.size() - 8192);
+    CKPT_REQUIRE_ERROR(error, ErrorCode::corrupt, reader.graph());
+    CHECK(contains(error.what(), "ends early"));
+    CHECK(error.details().file == path);
+  }
+}
+
 TEST_CASE("restoring from a file that was cut off", "[shrink][restore]") {
   for (const Binding binding : {Binding::copy, Binding::view, Binding::copy_on_write}) {
     const TempDir dir;
