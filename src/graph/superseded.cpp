@@ -111,8 +111,9 @@ bool Comparison::fits(std::uint32_t earlier, std::uint32_t latest) const {
 
 // By their variables, to which slots that are paired here are added.
 bool Comparison::pair_slots() {
-  for (std::size_t done = 0; done < pairs_.size(); ++done) {
-    const auto [earlier, latest] = pairs_[done];
+  std::size_t done = 0;
+  while (done < pairs_.size()) {
+    const auto [earlier, latest] = pairs_[done++];
     const Slots slots = slots_of_latest(latest);
     for (const std::uint32_t index : earlier_.file().slots_of_variable(earlier)) {
       const ObjectGraph::Slot& slot = earlier_.file().slot(index);
