@@ -281,7 +281,6 @@ MUTANTS = [
     ("what is cut off is damage of no tensor", "src/io/verifier.cpp", "        details.object = index_.path(tensor);\n", "", ["values"]),
     ("a damaged end is an incomplete write", "src/format/header.cpp", "footer.file_size == file_size && footer.uuid == header.uuid) {", "footer.file_size == 0 && footer.uuid == header.uuid) {", ["damage"]),
     ("the end of another file is a damaged one", "src/format/header.cpp", "footer.file_size == file_size && footer.uuid == header.uuid) {", "footer.file_size == file_size) {", ["damage"]),
-    ("an encoder for each thread", "src/io/writer.cpp", "std::clamp<std::uint64_t>(chunks, 1, threads_);", "threads_;", ["round trip"]),
     ("an alias of a tensor that waits", "src/io/writer.cpp", "    require_new(path);\n    flush();\n", "    require_new(path);\n", ["round trip"]),
     ("a path twice while its tensor waits", "src/io/writer.cpp", " || batch_.contains(path)", "", ["round trip"]),
     ("tensors that wait are never written", "src/io/writer.cpp", "    flush();\n    if (const std::uint64_t surplus", "    if (const std::uint64_t surplus", ["round trip"]),
