@@ -1,4 +1,3 @@
-#include "graph/access.hpp"
 #include "graph/background_saver.hpp"
 #include "graph/save.hpp"
 #include "graph/save_job.hpp"
@@ -11,13 +10,6 @@
 
 namespace ckpt {
 namespace {
-
-std::shared_ptr<graph::CheckpointState> state_of(const Checkpoint& checkpoint) {
-  const auto& state = graph::Access::state(checkpoint);
-  if (!state) throw Error{ErrorCode::invalid_argument, {.problem = "the Checkpoint was moved from"}};
-  graph::require_root(*state);
-  return state;
-}
 
 void leak_if_forked(std::unique_ptr<graph::BackgroundSaver>& saver) noexcept {
   if (!saver || !saver->is_forked()) return;
@@ -43,7 +35,7 @@ std::filesystem::path PendingSave::durable() const {
 }
 
 AsyncSaver::AsyncSaver(const Checkpoint& checkpoint, AsyncOptions options)
-    : impl_{std::make_unique<graph::BackgroundSaver>(state_of(checkpoint), options)} {}
+    : impl_{std::make_unique<graph::BackgroundSaver>(graph::state_of(checkpoint), options)} {}
 
 AsyncSaver::~AsyncSaver() { leak_if_forked(impl_); }
 

@@ -10,14 +10,6 @@
 #include <vector>
 
 namespace ckpt {
-namespace {
-
-graph::CheckpointState& require(const std::shared_ptr<graph::CheckpointState>& state) {
-  if (!state) throw Error{ErrorCode::invalid_argument, {.problem = "the Checkpoint was moved from"}};
-  return *state;
-}
-
-}  // namespace
 
 Checkpoint::Checkpoint() : state_{std::make_shared<graph::CheckpointState>()} {
   state_->root = graph::Access::node(*this);
@@ -49,7 +41,7 @@ Checkpoint::Checkpoint(Trackable& root, std::initializer_list<Item> items) : Che
 Checkpoint::~Checkpoint() = default;
 
 void Checkpoint::track(std::string_view name, const Child& child) {
-  graph::track(graph::require_root(require(state_)), name, graph::Access::node(child));
+  graph::track(graph::require_root(*graph::state_of(*this)), name, graph::Access::node(child));
 }
 
 std::filesystem::path Checkpoint::save(const std::filesystem::path& prefix, const SaveOptions& options) {
@@ -62,22 +54,22 @@ std::filesystem::path Checkpoint::save(const std::filesystem::path& prefix, cons
 
 std::filesystem::path Checkpoint::write(const std::filesystem::path& path, const SaveOptions& options) {
   os::Directory::create_all(os::parent_of(path));
-  graph::save_objects(require(state_), path, options);
+  graph::save_objects(*graph::state_of(*this), path, options);
   return path;
 }
 
 RestoreStatus Checkpoint::restore(const std::filesystem::path& path, const RestoreOptions& options) {
-  return graph::restore_with_counter(require(state_), graph::open_for(path, options), options);
+  return graph::restore_with_counter(*graph::state_of(*this), graph::open_for(path, options), options);
 }
 
 RestoreStatus Checkpoint::read(const std::filesystem::path& path, const RestoreOptions& options) {
-  return graph::restore_objects(require(state_), graph::open_for(path, options), options);
+  return graph::restore_objects(*graph::state_of(*this), graph::open_for(path, options), options);
 }
 
 RestorePlan Checkpoint::plan(const std::filesystem::path& path, const RestoreOptions& options) const {
-  return graph::plan_restore(require(state_), graph::open_for(path, options), options);
+  return graph::plan_restore(*graph::state_of(*this), graph::open_for(path, options), options);
 }
 
-Variable<std::int64_t> Checkpoint::save_counter() { return graph::save_counter(require(state_)); }
+Variable<std::int64_t> Checkpoint::save_counter() { return graph::save_counter(*graph::state_of(*this)); }
 
 }  // namespace ckpt

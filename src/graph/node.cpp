@@ -41,6 +41,13 @@ Storage allocate(std::size_t size) {
           std::shared_ptr<const void>{data, [](std::byte* memory) { ::operator delete(memory, kAlignment); }}};
 }
 
+void own_memory(VariableNode& variable) {
+  if (variable.storage.kind != Storage::Kind::view) return;
+  Storage memory = allocate(variable.storage.size);
+  std::memcpy(memory.data, variable.storage.data, memory.size);
+  variable.storage = std::move(memory);
+}
+
 Storage initial_storage(DType dtype, const Shape& shape) {
   constexpr std::size_t kOffsetsOfOneString = 2 * sizeof(std::uint64_t);
   Storage storage = allocate(has_variable_length(dtype) ? kOffsetsOfOneString : size_in_bytes(dtype, shape));

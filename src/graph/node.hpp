@@ -107,6 +107,9 @@ struct VariableNode : Node {
       : Node{true}, dtype{type}, shape{dims}, storage{std::move(memory)} {}
 };
 
+/// Gives a variable that is a read-only view memory of its own, with the same values.
+void own_memory(VariableNode& variable);
+
 /// Whether the values of a variable of this dtype, and not its shape, tell its size. One element.
 constexpr bool has_variable_length(DType dtype) noexcept { return dtype == DType::string || dtype == DType::bytes; }
 

@@ -5,22 +5,17 @@
 
 #include <ckpt/error.hpp>
 
-#include <cstring>
 #include <limits>
 #include <utility>
 
 namespace ckpt::graph {
-namespace {
 
-// The counter is written to by every save, also in a program that restored everything as read-only views.
-void own_memory(VariableNode& variable) {
-  if (variable.storage.kind != Storage::Kind::view) return;
-  Storage memory = allocate(variable.storage.size);
-  std::memcpy(memory.data, variable.storage.data, memory.size);
-  variable.storage = std::move(memory);
+std::shared_ptr<CheckpointState> state_of(const Checkpoint& checkpoint) {
+  const auto& state = Access::state(checkpoint);
+  if (!state) throw Error{ErrorCode::invalid_argument, {.problem = "the Checkpoint was moved from"}};
+  require_root(*state);
+  return state;
 }
-
-}  // namespace
 
 std::shared_ptr<Node> require_root(const CheckpointState& state) {
   if (auto root = state.root.lock()) return root;
@@ -50,6 +45,7 @@ Variable<std::int64_t> save_counter(const CheckpointState& state) {
   const auto root = require_root(state);
   if (auto existing = root->child(kSaveCounterName)) {
     if (auto variable = as_variable(existing)) {
+      // Every save writes to the counter, also in a program that restored everything as read-only views.
       own_memory(*variable);
       return Variable<std::int64_t>{Access::variable(std::move(variable))};
     }

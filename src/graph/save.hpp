@@ -10,6 +10,10 @@
 
 namespace ckpt::graph {
 
+/// What a Checkpoint shares with those who work for it. Throws invalid_argument when it was moved from, or its root was
+/// destroyed.
+std::shared_ptr<CheckpointState> state_of(const Checkpoint& checkpoint);
+
 /// The root of a checkpoint. Throws invalid_argument when it was destroyed.
 std::shared_ptr<Node> require_root(const CheckpointState& state);
 

@@ -34,9 +34,7 @@ EarlyStopping checked(const EarlyStopping& options) {
 
 Variable<double> state_in(const Checkpoint& checkpoint) {
   const Shape shape{2};
-  const auto& state = graph::Access::state(checkpoint);
-  if (!state) throw Error{ErrorCode::invalid_argument, {.problem = "the Checkpoint was moved from"}};
-  const auto root = graph::require_root(*state);
+  const auto root = graph::require_root(*graph::state_of(checkpoint));
   if (const auto existing = graph::as_variable(root->child(kName))) {
     if (existing->dtype == DType::f64 && existing->shape == shape) {
       return Variable<double>{graph::Access::variable(existing)};
@@ -68,12 +66,7 @@ void EarlyStop::undo() { std::ranges::copy(before_, writable().begin()); }
 
 // Also in a program that restores everything as read-only views.
 std::span<double> EarlyStop::writable() {
-  if (state_.read_only()) {
-    graph::Storage& storage = graph::Access::node(state_)->storage;
-    graph::Storage memory = graph::allocate(storage.size);
-    std::ranges::copy(storage.bytes(), memory.data);
-    storage = std::move(memory);
-  }
+  graph::own_memory(*graph::Access::node(state_));
   return state_.mutable_values();
 }
 

@@ -45,17 +45,10 @@ ManagerOptions checked(ManagerOptions options) {
   return options;
 }
 
-std::shared_ptr<graph::CheckpointState> state_of(const Checkpoint& checkpoint) {
-  const auto& state = graph::Access::state(checkpoint);
-  if (!state) refuse("the Checkpoint was moved from");
-  graph::require_root(*state);
-  return state;
-}
-
 }  // namespace
 
 CheckpointManager::Impl::Impl(Checkpoint& checkpoint, const std::filesystem::path& path, ManagerOptions options)
-    : checkpoint_{state_of(checkpoint)},
+    : checkpoint_{graph::state_of(checkpoint)},
       options_{checked(std::move(options))},
       rules_{manager::rules_of(options_)},
       shown_{path.empty() ? "." : path},

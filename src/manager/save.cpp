@@ -237,7 +237,7 @@ void CheckpointManager::Impl::require_nothing_waits() {
         {.problem =
              std::to_string(waiting.size()) +
              " restored value(s), this one first, still wait for their objects: the new checkpoint would lack them",
-         .file = restoration.reader().path(),
+         .file = restoration.path(),
          .object = waiting.front(),
          .advice = "create the objects first (run the model once), or call expect_partial() on the status of the "
                    "restore if the values are not wanted any more"}};
