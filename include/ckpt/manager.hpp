@@ -152,8 +152,8 @@ class CheckpointManager {
   /// Increments the save counter and saves under that number, or skips when checkpoint_interval says so. When this
   /// returns, the file is durable (unless WriterOptions::durable is off). Throws already_exists when there are
   /// checkpoints of an earlier run (of this name, not written by this manager), whatever their numbers, and neither
-  /// restore_or_initialize() nor Checkpoint::restore() has restored a file of this directory: the new ones would
-  /// replace them, or rotate them away. Call restore_or_initialize() first. Throws invalid_argument when values that
+  /// restore_or_initialize() nor Checkpoint::restore() has restored one of them: the new ones would replace them, or
+  /// rotate them away. Call restore_or_initialize() first. Throws invalid_argument when values that
   /// restore_or_initialize() restored still wait for their objects, because the new file would lack them: create the
   /// objects first, or call expect_partial() on that status. Throws not_found when the directory was renamed or removed
   /// meanwhile. Otherwise as Checkpoint::save. Where the file is in its place although this throws (its directory could

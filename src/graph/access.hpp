@@ -14,8 +14,8 @@ namespace ckpt::graph {
 /// What a Checkpoint and its managers share.
 struct CheckpointState {
   std::weak_ptr<Node> root;
-  std::filesystem::path
-      restored_from;  // by the last restore() that succeeded: the save counter continues from that file
+  /// By the last restore() that succeeded, absolute: the save counter continues from that file.
+  std::filesystem::path restored_from;
 };
 
 struct Access {

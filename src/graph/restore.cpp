@@ -5,6 +5,7 @@
 #include "graph/save.hpp"
 #include "graph/superseded.hpp"
 #include "graph/walk.hpp"
+#include "os/directory.hpp"
 
 #include <ckpt/error.hpp>
 #include <ckpt/restore.hpp>
@@ -103,7 +104,7 @@ RestoreStatus restore_objects(CheckpointState& state, const Reader& reader, cons
 
 RestoreStatus restore_with_counter(CheckpointState& state, const Reader& reader, const RestoreOptions& options) {
   const auto root = require_root(state);
-  std::filesystem::path path = reader.path();
+  std::filesystem::path path = os::absolute_path(reader.path());
   save_counter(state);  // first, so that it is matched, and can fail, with all others
   const auto restoration = Restoration::open(reader, options, root);
   Plan plan = planned(restoration, root);

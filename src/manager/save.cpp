@@ -204,10 +204,13 @@ void CheckpointManager::Impl::enlist(InFlight& save) {
   }
 }
 
-// Whether the program goes on from a checkpoint of this directory, whatever it restores from elsewhere later.
+// Whether the program goes on from a checkpoint of this run, whatever it restores from elsewhere later. A file of
+// another name in the same directory is of another run.
 bool CheckpointManager::Impl::is_resumed() {
   const std::filesystem::path& source = checkpoint_->restored_from;
-  if (!resumed_ && !source.empty()) resumed_ = directory_.is_at(os::parent_of(source));
+  if (!resumed_ && manager::number_of(options_.name, source.filename().native())) {
+    resumed_ = directory_.is_at(os::parent_of(source));
+  }
   return resumed_;
 }
 
@@ -218,7 +221,7 @@ void CheckpointManager::Impl::require_no_earlier_run(const std::string& file) {
   has_earlier_ = !found.empty();  // they may have been moved away
   if (!has_earlier_ && !directory_.exists(file)) return;
   throw Error{ErrorCode::already_exists,
-              {.problem = "there are checkpoints of an earlier run, and nothing was restored from this directory",
+              {.problem = "there are checkpoints of an earlier run, and none of them was restored",
                .file = directory_.path() / (has_earlier_ ? found.front().file : file),
                .advice = "call restore_or_initialize() before the first save to continue that run, or use another "
                          "directory or name for a new one"}};

@@ -34,7 +34,7 @@ TESTS = {
     "saving again": ["tests/graph/graph_async_again_test", "--abort"],
     "binding": ["tests/graph/graph_binding_test", "--abort"],
 }
-MANAGER = ["manager", "state", "fallback", "retention", "session", "signal", "history", "garbage", "deletion", "clock", "interval", "watch", "failure", "async", "crowd"]
+MANAGER = ["manager", "state", "fallback", "retention", "session", "signal", "history", "garbage", "deletion", "clock", "interval", "watch", "failure", "async", "crowd", "earlier_run"]
 TESTS |= {name: [f"tests/manager/manager_{name}_test", "--abort", "~[kill]"] for name in MANAGER}
 
 # Folder of a mutant -> the tests that see it, those first that are quick and likely to fail. None fails: it survived.
@@ -191,8 +191,10 @@ MUTANTS = [
     ("a clean-up of a directory that was moved", "src/manager/garbage.cpp", "  opened.require_at_path();\n", "", ["garbage"]),
     ("a pin does not stop a removal", "src/manager/pins.cpp", "  deletions_.cancel(file);\n", "", ["deletion", "retention"]),
     ("a restore does not stop removals", "src/manager/restore.cpp", "  deletions_.cancel_all();\n", "", ["deletion", "fallback"]),
-    ("a run that is restored from a file is no run that goes on", "src/manager/save.cpp", "resumed_ = directory_.is_at(os::parent_of(source));", "return directory_.is_at(os::parent_of(source));", ["manager"]),
-    ("an earlier run that was moved away is still there", "src/manager/save.cpp", "  has_earlier_ = !found.empty();  // they may have been moved away\n", "", ["manager"]),
+    ("a run that is restored from a file is no run that goes on", "src/manager/save.cpp", "    resumed_ = directory_.is_at(os::parent_of(source));\n", "    return directory_.is_at(os::parent_of(source));\n", ["earlier_run"]),
+    ("any file of the directory is one of the run", "src/manager/save.cpp", "manager::number_of(options_.name, source.filename().native())", "!source.empty()", ["earlier_run"]),
+    ("what was restored is looked for where the program is now", "src/graph/restore.cpp", "os::absolute_path(reader.path())", "reader.path()", ["earlier_run"]),
+    ("an earlier run that was moved away is still there", "src/manager/save.cpp", "  has_earlier_ = !found.empty();  // they may have been moved away\n", "", ["earlier_run"]),
     ("values that wait may be lost", "src/manager/save.cpp", "  require_nothing_waits();\n", "", ["manager"]),
     ("a child of a fork uses the manager", "src/manager/save.cpp", "  if (!is_forked()) return;\n", "  return;\n", ["manager"]),
     ("the state of any length is read", "src/manager/load.cpp", ", kMaxStateBytes);", ", std::size_t{1} << 40U);", ["state"]),
