@@ -181,8 +181,8 @@ class CheckpointManager {
   void wait_for_saves();
 
   /// Restores the newest checkpoint that is whole, or calls `init_fn` when there is none. Damaged newer ones are passed
-  /// over; the log and the result say which and why. Throws corrupt when there are checkpoints and none is whole
-  /// (files that were removed by hand are none),
+  /// over; the log and the result say which and why. They count for no rule from then on, and this manager removes none
+  /// of them. Throws corrupt when there are checkpoints and none is whole (files that were removed by hand are none),
   /// mismatch when the program's variables differ from the file's, unsupported, io, and what `init_fn` throws.
   /// Variables that the file has no value for stay as they are: a warning of the log names some, the status all.
   RestoreResult restore_or_initialize();
@@ -193,8 +193,8 @@ class CheckpointManager {
   std::optional<std::filesystem::path> latest() const;
   std::vector<std::filesystem::path> checkpoints() const;
 
-  /// The best checkpoint by a recorded metric among all that this manager knows, also those kept for ever. Reads the
-  /// metadata of files that it has not read yet.
+  /// The best checkpoint by a recorded metric among all that this manager knows, also those kept for ever, and not
+  /// those that restore_or_initialize() found damaged. Reads the metadata of files that it has not read yet.
   std::optional<std::filesystem::path> best(std::string_view metric, Better better = Better::lower) const;
 
   /// A dry run: what would be kept and removed, and why, if rules were applied now, which save() does after writing.

@@ -97,9 +97,10 @@ class TrainingSession {
   /// Saves now, whatever the rules say.
   std::filesystem::path save();
 
-  /// Saves the last step, unless it is saved; then restores the best checkpoint, if early stopping asks for that, with
-  /// everything that is in it, the step too. The last step stays the newest on the disk. When it throws, calling it
-  /// again does what is left. Does nothing when called once more, or without a next() before.
+  /// Saves the last step, unless it is saved; then restores the best checkpoint that is whole, if early stopping asks
+  /// for that, with everything that is in it, the step too. The last step stays the newest on the disk. Throws corrupt
+  /// when each that has the metric is damaged. When it throws, calling it again does what is left. Does nothing when
+  /// called once more, or without a next() before.
   void finish();
 
   /// The next next() returns false. For listeners and for the program.

@@ -94,6 +94,7 @@ class CheckpointManager::Impl {
   void write_if_unwritten();
 
   manager::Entries candidates() const;
+  void pass_over(const std::string& file, const Error& problem);
   void adopt(const manager::Entry& restored);
 
   std::vector<manager::Candidate> judged(bool with_facts, bool with_pins);
@@ -109,6 +110,7 @@ class CheckpointManager::Impl {
   os::DirectoryLock lock_;
   manager::Entries entries_;  // oldest first, also those that are leaving: rules go by the order, and one may come back
   std::set<std::string> leaving_;  // files that are scheduled for removal
+  std::set<std::string> damaged_;  // files that are there, and were found so
   double last_preserved_ = 0;
   bool has_earlier_ = false;  // whether there are checkpoints of an earlier run
   bool unwritten_ = false;    // whether the list has files that the state on the disk does not know

@@ -6,6 +6,7 @@
 #include <ckpt/reader.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 namespace ckpt::manager {
@@ -41,6 +42,17 @@ void settle_files(const os::Directory& directory, RunFiles& run) {
   if (!run.checkpoints.empty()) run.largest = run.checkpoints.back().number;
   for (const Entry& entry : run.state.entries) run.largest = std::max(run.largest, entry.number);
   std::erase_if(run.state.entries, [&](const Entry& entry) { return !directory.exists(entry.file); });
+}
+
+bool is_damage(const Error& error) {
+  switch (error.code()) {
+    case ErrorCode::unsupported:
+      return false;
+    case ErrorCode::io:
+      return error.details().system_error == EIO;
+    default:
+      return true;
+  }
 }
 
 // Any file may be called "<something>.state".
@@ -79,6 +91,18 @@ std::optional<Error> verify_file(const std::filesystem::path& file, const Progre
   } catch (const Error& error) {
     return error;
   }
+}
+
+std::optional<Error> find_damage(const std::filesystem::path& file) {
+  std::optional<Error> problem = verify_file(file, {});
+  if (problem && !is_damage(*problem)) throw Error{*std::move(problem)};
+  return problem;
+}
+
+RestoreOptions options_after_check(RestoreOptions options) {
+  if (options.verify == Verify::full) options.verify = Verify::lazy;
+  options.check_first = false;
+  return options;
 }
 
 }  // namespace ckpt::manager

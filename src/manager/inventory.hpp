@@ -5,6 +5,7 @@
 #include "os/directory.hpp"
 
 #include <ckpt/error.hpp>
+#include <ckpt/restore.hpp>
 
 #include <cstdint>
 #include <filesystem>
@@ -38,5 +39,12 @@ using Progress = std::function<void(std::uint64_t done, std::uint64_t total)>;
 
 /// Reads every byte of a checkpoint. What is wrong with it, or nothing.
 std::optional<Error> verify_file(const std::filesystem::path& file, const Progress& progress);
+
+/// The same, where an older checkpoint is tried instead: what is wrong is that the file itself is bad, gone, or no
+/// file. Throws what is the fault of the program or the system: another file would hide it.
+std::optional<Error> find_damage(const std::filesystem::path& file);
+
+/// To restore from a file in which find_damage() found nothing: its values are checked as they are copied.
+RestoreOptions options_after_check(RestoreOptions options);
 
 }  // namespace ckpt::manager

@@ -21,7 +21,7 @@ std::vector<Candidate> CheckpointManager::Impl::judged(bool with_facts, bool wit
   all.reserve(entries_.size());
   for (const Entry& entry : entries_) {
     if (is_leaving(entry)) continue;
-    Candidate& candidate = all.emplace_back(Candidate{entry, {}, false});
+    Candidate& candidate = all.emplace_back(Candidate{entry, {}, false, damaged_.contains(entry.file)});
     if (with_pins) candidate.pinned = directory_.exists(manager::pin_file(entry.file));
     manager::Facts spare;
     if (with_facts) candidate.facts = facts_of(entry.file, spare);

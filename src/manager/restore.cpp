@@ -4,12 +4,12 @@
 #include "graph/save.hpp"
 #include "graph/walk.hpp"
 #include "manager/impl.hpp"
+#include "manager/inventory.hpp"
 #include "manager/load.hpp"
 
 #include <ckpt/error.hpp>
 
 #include <algorithm>
-#include <cerrno>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,19 +20,6 @@ namespace {
 using manager::Entries;
 using manager::Entry;
 
-/// Whether an older checkpoint should be tried when opening and checking this one fails so: the file itself is bad,
-/// gone or no file at all, and not the program or the system.
-bool is_damage(const Error& error) {
-  switch (error.code()) {
-    case ErrorCode::unsupported:
-      return false;
-    case ErrorCode::io:
-      return error.details().system_error == EIO;
-    default:
-      return true;
-  }
-}
-
 // Variables without a value go on as the program initialised them.
 void warn(const RestoreResult& result) {
   const std::string file = base::escape(result.path->string());
@@ -40,7 +27,10 @@ void warn(const RestoreResult& result) {
     base::log(LogLevel::warning, file + ": variables of the program got no value (" + std::to_string(paths.size()) +
                                      "): " + graph::list_paths(paths));
   }
-  if (!result.skipped.empty()) base::log(LogLevel::warning, "restored an older checkpoint instead: " + file);
+  if (result.skipped.empty()) return;
+  base::log(LogLevel::warning,
+            "restored an older checkpoint instead: " + file +
+                "; those that are damaged stay as long as this manager lives, and count for no rule");
 }
 
 void warn_if_wanted(const RestoreResult& result) noexcept {
@@ -67,25 +57,20 @@ RestoreResult CheckpointManager::Impl::restore() {
   reclaim();
   RestoreResult result;
   std::optional<Error> damaged;  // the newest; what was removed by hand is no checkpoint any more
-  RestoreOptions options = options_.restore;
-  if (options.verify == Verify::full) options.verify = Verify::lazy;
-  options.check_first = false;  // the whole file is checked here
+  const RestoreOptions options = manager::options_after_check(options_.restore);
   for (const Entry& candidate : candidates()) {
     const std::filesystem::path path = directory_.path() / candidate.file;
-    try {
-      // By explicit reads: where the disk fails they give an error, and a mapping gives a signal.
-      static_cast<void>(Reader::open(path, {.mode = ReadMode::read, .verify = Verify::full}));
-    } catch (const Error& error) {
-      if (!is_damage(error)) throw;
-      base::log(LogLevel::warning, std::string{"passing over a checkpoint: "} + error.what());
-      result.skipped.push_back({shown_ / candidate.file, error});
+    if (const std::optional<Error> problem = manager::find_damage(path)) {
+      pass_over(candidate.file, *problem);
+      result.skipped.push_back({shown_ / candidate.file, *problem});
       if (directory_.exists(candidate.file)) {
-        damaged = damaged ? damaged : std::optional{error};
+        damaged = damaged ? damaged : problem;
       } else {
         forget({candidate.file});
       }
       continue;
     }
+    damaged_.erase(candidate.file);
     result.path = shown_ / candidate.file;
     result.status = graph::restore_with_counter(*checkpoint_, graph::open_for(path, options), options);
     restored_ = result.status;
@@ -105,6 +90,12 @@ RestoreResult CheckpointManager::Impl::restore() {
   }
   if (options_.init_fn) options_.init_fn();
   return result;
+}
+
+// From here on the file counts for no rule: it would take the place of one that is whole.
+void CheckpointManager::Impl::pass_over(const std::string& file, const Error& problem) {
+  base::log(LogLevel::warning, std::string{"passing over a checkpoint: "} + problem.what());
+  damaged_.insert(file);
 }
 
 // A checkpoint that a kill kept out of the list belongs to this run once it was restored. An older file that was not

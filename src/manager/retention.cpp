@@ -38,6 +38,7 @@ class Planner {
 
   RetentionPlan run() {
     if (candidates_.empty()) return std::move(plan_);
+    keep_damaged();
     keep_newest();
     keep_preserved();
     keep_steps();
@@ -56,11 +57,22 @@ class Planner {
   const Entry& entry(std::size_t i) const { return candidates_[i].entry; }
   void want(std::size_t i, std::string reason) { plan_.verdicts[i].reasons.push_back(std::move(reason)); }
 
+  // A person may want to save what can be saved. It is held: the next manager, which does not know of the damage, would
+  // preserve for ever what is active and older than the last one preserved.
+  void keep_damaged() {
+    for (std::size_t i = 0; i < candidates_.size(); ++i) {
+      if (!candidates_[i].damaged) continue;
+      Standing& standing = plan_.verdicts[i].standing;
+      if (standing == Standing::active) standing = Standing::held;
+      want(i, "damaged: counts for no rule, and stays as long as this manager lives");
+    }
+  }
+
   // What is preserved has left the list, and takes no place among the newest.
   void keep_newest() {
     std::size_t left = rules_.max_to_keep ? static_cast<std::size_t>(*rules_.max_to_keep) : candidates_.size();
     for (std::size_t i = candidates_.size(); i-- > 0 && left > 0;) {
-      if (entry(i).standing == Standing::preserved) continue;
+      if (entry(i).standing == Standing::preserved || candidates_[i].damaged) continue;
       want(i, rules_.max_to_keep ? "among the newest " + std::to_string(*rules_.max_to_keep) + " (max_to_keep)"
                                  : "all are kept (max_to_keep is not set)");
       --left;
@@ -90,7 +102,7 @@ class Planner {
     Firsts<std::int64_t> firsts;
     for (std::size_t i = 0; i < candidates_.size(); ++i) {
       const auto& step = candidates_[i].facts.step;
-      if (step && *step >= every) firsts.add(*step / every, *step, i);
+      if (step && *step >= every && !candidates_[i].damaged) firsts.add(*step / every, *step, i);
     }
     for (const auto& [period, first] : firsts.all()) {
       want(first.second, "the first at or after step " + std::to_string(period * every) + " (keep_every_n_steps)");
@@ -102,6 +114,7 @@ class Planner {
     const double seconds = *rules_.keep_time_grid_hours * kSecondsPerHour;
     Firsts<double> firsts;
     for (std::size_t i = 0; i < candidates_.size(); ++i) {
+      if (candidates_[i].damaged) continue;
       // The time in the file is the same after a restart, and when a clock went back.
       const double time = candidates_[i].facts.created().value_or(entry(i).time);
       firsts.add(std::floor(time / seconds), time, i);
@@ -150,7 +163,7 @@ std::vector<std::size_t> ranking(const std::vector<Candidate>& candidates, std::
   std::vector<std::pair<double, std::size_t>> values;
   for (std::size_t i = 0; i < candidates.size(); ++i) {
     const auto found = candidates[i].facts.metrics.find(metric);
-    if (found == candidates[i].facts.metrics.end() || std::isnan(found->second)) continue;
+    if (candidates[i].damaged || found == candidates[i].facts.metrics.end() || std::isnan(found->second)) continue;
     values.emplace_back(better == Better::lower ? found->second : -found->second, i);
   }
   std::ranges::sort(values, [](const auto& a, const auto& b) {

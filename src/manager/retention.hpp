@@ -15,6 +15,7 @@ struct Candidate {
   Entry entry;
   Facts facts;
   bool pinned = false;
+  bool damaged = false;
 };
 
 struct Verdict {
@@ -33,11 +34,11 @@ struct RetentionPlan {
 bool needs_facts(const RetentionRules& rules);
 
 /// `candidates` are oldest first. The last one is kept whatever the rules say, and so is one whose facts could not be
-/// read when a rule needs them.
+/// read when a rule needs them, or one that is damaged, which takes no place among the others.
 RetentionPlan plan_retention(const std::vector<Candidate>& candidates, const RetentionRules& rules,
                              double last_preserved);
 
-/// Indexes of the candidates that have the metric, best first.
+/// Indexes of the candidates that have the metric and are not damaged, best first.
 std::vector<std::size_t> ranking(const std::vector<Candidate>& candidates, std::string_view metric, Better better);
 
 }  // namespace ckpt::manager

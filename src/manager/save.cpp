@@ -190,6 +190,7 @@ void CheckpointManager::Impl::enlist(InFlight& save) {
   const std::string& file = save.entry.file;
   facts_.insert_or_assign(file, manager::facts_of(save.options.writer));
   written_.insert(file);
+  damaged_.erase(file);
   Entry entry = save.entry;
   if (const auto old = std::ranges::find(entries_, file, &Entry::file); old != entries_.end()) {
     *old = std::move(entry);
@@ -293,6 +294,7 @@ void CheckpointManager::Impl::forget(const std::list<std::string>& files) {
     leaving_.erase(file);
     written_.erase(file);
     facts_.erase(file);
+    damaged_.erase(file);
   }
 }
 

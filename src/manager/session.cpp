@@ -2,6 +2,8 @@
 #include "base/text.hpp"
 #include "manager/early_stop.hpp"
 #include "manager/facts.hpp"
+#include "manager/inventory.hpp"
+#include "manager/retention.hpp"
 #include "os/directory.hpp"
 #include "os/stop_signals.hpp"
 
@@ -12,9 +14,8 @@
 #include <chrono>
 #include <cmath>
 #include <string>
-#include <string_view>
 #include <utility>
-#include <variant>
+#include <vector>
 
 namespace ckpt {
 namespace {
@@ -61,9 +62,11 @@ class TrainingSession::Impl {
     directory_ = os::absolute_path(directory);
     restored_ = manager_->restore_or_initialize();
     if (restored_) {
-      require_own_step();
+      const manager::Facts facts = manager::read_facts(*restored_.path);
+      if (facts.problem) throw Error{*facts.problem};
+      require_own_step(facts);
       saved_step_ = step_.value();
-      recall_metrics();
+      recall_metrics(facts);
     }
     note_save();
     if (options_.handle_signals) signals_.emplace();
@@ -84,10 +87,11 @@ class TrainingSession::Impl {
   CheckpointManager& manager() noexcept { return *manager_; }
 
  private:
-  void require_own_step() const;
+  void require_own_step(const manager::Facts& facts) const;
   void judge(double value);
-  void recall_metrics();
+  void recall_metrics(const manager::Facts& facts);
   void restore_best();
+  std::vector<std::filesystem::path> best_first() const;
   double now() const;
   void note_save();
   bool is_due() const;
@@ -114,8 +118,8 @@ class TrainingSession::Impl {
 };
 
 // A step that the checkpoint does not have would begin at 0 again, with values that were trained.
-void TrainingSession::Impl::require_own_step() const {
-  const std::optional<std::int64_t> saved = manager::read_facts(*restored_.path).step;
+void TrainingSession::Impl::require_own_step(const manager::Facts& facts) const {
+  const std::optional<std::int64_t> saved = facts.step;
   if (!saved || *saved == step_.value() || options_.manager.save.writer.step) return;
   throw Error{ErrorCode::invalid_argument,
               {.problem = "the program's step is not that of the checkpoint that was restored",
@@ -205,12 +209,8 @@ void TrainingSession::Impl::judge(double value) {
 }
 
 // A checkpoint of the restored step may be written again, and would lose what was measured of it.
-void TrainingSession::Impl::recall_metrics() {
-  constexpr std::string_view kPrefix = "ckpt.metric.";
-  for (const auto& [key, value] : Reader::open(*restored_.path).metadata()) {
-    if (!key.starts_with(kPrefix)) continue;
-    if (const auto* number = std::get_if<double>(&value)) metrics_.push_back({key.substr(kPrefix.size()), *number});
-  }
+void TrainingSession::Impl::recall_metrics(const manager::Facts& facts) {
+  for (const auto& [name, value] : facts.metrics) metrics_.push_back({name, value});
   metrics_step_ = step_.value();
 }
 
@@ -228,9 +228,35 @@ void TrainingSession::Impl::finish() {
   finished_ = true;
 }
 
+// The best that is whole: what was trained must not be lost for a file that went bad meanwhile.
 void TrainingSession::Impl::restore_best() {
-  const auto best = manager_->best(options_.early_stopping->metric, options_.early_stopping->better);
-  if (best) checkpoint_.restore(directory_ / best->filename(), options_.manager.restore);
+  std::optional<Error> damaged;  // the best
+  for (const std::filesystem::path& file : best_first()) {
+    std::optional<Error> problem = manager::find_damage(file);
+    if (!problem) {
+      checkpoint_.restore(file, manager::options_after_check(options_.manager.restore));
+      return;
+    }
+    base::log(LogLevel::warning, std::string{"not restored as the best: "} + problem->what());
+    if (!damaged) damaged = std::move(problem);
+  }
+  if (damaged) throw Error{*std::move(damaged)};
+}
+
+// All that the manager knows and that have the metric.
+std::vector<std::filesystem::path> TrainingSession::Impl::best_first() const {
+  std::vector<manager::Candidate> candidates;
+  for (const RetentionDecision& known : manager_->retention_plan()) {
+    manager::Candidate& candidate = candidates.emplace_back();
+    candidate.entry.file = known.file.filename();
+    candidate.facts = manager::read_facts(directory_ / candidate.entry.file);
+  }
+  std::vector<std::filesystem::path> files;
+  for (const std::size_t i :
+       manager::ranking(candidates, options_.early_stopping->metric, options_.early_stopping->better)) {
+    files.push_back(directory_ / candidates[i].entry.file);
+  }
+  return files;
 }
 
 TrainingSession::TrainingSession(Checkpoint& checkpoint, const Variable<std::int64_t>& step,

@@ -34,7 +34,7 @@ TESTS = {
     "saving again": ["tests/graph/graph_async_again_test", "--abort"],
     "binding": ["tests/graph/graph_binding_test", "--abort"],
 }
-MANAGER = ["manager", "state", "fallback", "retention", "session", "signal", "history", "garbage", "deletion", "clock", "interval", "watch", "failure", "async", "crowd", "earlier_run"]
+MANAGER = ["manager", "state", "fallback", "retention", "session", "signal", "history", "garbage", "deletion", "clock", "interval", "watch", "failure", "async", "crowd", "earlier_run", "damaged"]
 TESTS |= {name: [f"tests/manager/manager_{name}_test", "--abort", "~[kill]"] for name in MANAGER}
 
 # Folder of a mutant -> the tests that see it, those first that are quick and likely to fail. None fails: it survived.
@@ -210,6 +210,15 @@ MUTANTS = [
     ("a clean-up trusts damaged files", "src/manager/garbage.cpp", "if (verdict.keep && !manager::verify_file(file, progress)) return;", "if (verdict.keep) return;", ["garbage"]),
     ("a clean-up removes before it writes the list", "src/manager/garbage.cpp", "if (judged.lets_go()) write_list(opened, judged);", "", ["garbage", "power"]),
     ("a sweep does not write the state", "src/manager/save.cpp", "  write_state(state, durable);\n\n", "\n", ["manager"]),
+    ("a restore forgets what is damaged", "src/manager/restore.cpp", "  damaged_.insert(file);\n", "", ["damaged"]),
+    ("what is damaged is among the newest", "src/manager/retention.cpp", " || candidates_[i].damaged) continue;\n      want(i, rules_", ") continue;\n      want(i, rules_", ["damaged"]),
+    ("what is damaged is the first of its steps", "src/manager/retention.cpp", "every && !candidates_[i].damaged)", "every)", ["damaged"]),
+    ("what is damaged is the first of its time", "src/manager/retention.cpp", "      if (candidates_[i].damaged) continue;\n", "", ["damaged"]),
+    ("what is damaged is the best", "src/manager/retention.cpp", "candidates[i].damaged || found", "found", ["damaged"]),
+    ("what is damaged is preserved", "src/manager/retention.cpp", "      if (standing == Standing::active) standing = Standing::held;\n", "", ["damaged"]),
+    ("what is damaged goes", "src/manager/retention.cpp", "    keep_damaged();\n", "", ["damaged"]),
+    ("what is saved again stays damaged", "src/manager/save.cpp", "  damaged_.erase(file);\n", "", ["damaged"]),
+    ("a session restores the best, whole or not", "src/manager/session.cpp", "manager::find_damage(file);", "std::nullopt;", ["damaged"]),
     ("what is adopted is the newest", "src/manager/load.cpp", "    while (next != others.end() && next->time < entry.time) all.push_back(std::move(*next++));\n", "", ["crowd", "manager"]),
     ("what is adopted is listed twice", "src/manager/load.cpp", "    if (listed.contains(entry.file)) continue;\n", "", ["manager", "crowd"]),
     ("what was removed stays in the list", "src/manager/save.cpp", "  std::erase_if(entries_, [&](const Entry& entry) { return gone.contains(entry.file); });\n", "", ["manager"]),
