@@ -22,7 +22,7 @@ std::optional<std::int64_t> integer(const Metadata& metadata, std::string_view k
 Facts read_facts(const std::filesystem::path& file) {
   Facts facts;
   try {
-    const Metadata metadata = Reader::open(file).metadata();
+    const Metadata metadata = Reader::open(file, {.mode = ReadMode::read}).metadata();
     facts.step = integer(metadata, "ckpt.step");
     facts.created_ns = integer(metadata, "ckpt.created");
     for (auto at = metadata.lower_bound(kMetric); at != metadata.end() && at->first.starts_with(kMetric); ++at) {

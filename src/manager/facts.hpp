@@ -26,7 +26,8 @@ struct Facts {
   }
 };
 
-/// Does not throw ckpt::Error: what cannot be read is a problem in the result.
+/// By explicit reads: on a device that fails, a mapping would end the process for a file that nobody restores. Does not
+/// throw ckpt::Error: what cannot be read is a problem in the result.
 Facts read_facts(const std::filesystem::path& file);
 
 /// Those of a file that is written with these options.

@@ -28,6 +28,7 @@ TESTS = {
     "saves": [CALLS, "--abort", "*a save*"],
     "openings": [CALLS, "--abort", "*opening*,*waiting*"],
     "managers": [CALLS, "--abort", "*a manager*"],
+    "disks of managers": ["tests/faults/fault_manager_test", "--abort"],
     "memory": ["tests/faults/fault_allocation_test", "--abort"],
     "memory of managers": ["tests/faults/fault_manager_allocation_test", "--abort"],
     "direct reads": ["tests/faults/fault_direct_read_test", "--abort"],
@@ -46,7 +47,7 @@ TESTS_OF = {
     "src/io": ["values", *READ, "verifying", "forks", "base", "saves", "openings", "memory"],
     "src/os": ["os", "system", "atomic", "saves", "openings", "managers", "power", "values", "manager", "garbage", "watch", "session", "signal", "deletion", "failure", "crowd", "forks", "memory"],
     "src/graph": ["binding", "memory of managers", "async"],
-    "src/manager": [*MANAGER, "managers", "memory of managers", "power"],
+    "src/manager": [*MANAGER, "disks of managers", "managers", "memory of managers", "power"],
 }
 
 # Where every condition of every check is a mutant.
@@ -210,6 +211,7 @@ MUTANTS = [
     ("a clean-up trusts damaged files", "src/manager/garbage.cpp", "if (verdict.keep && !manager::verify_file(file, progress)) return;", "if (verdict.keep) return;", ["garbage"]),
     ("a clean-up removes before it writes the list", "src/manager/garbage.cpp", "if (judged.lets_go()) write_list(opened, judged);", "", ["garbage", "power"]),
     ("a sweep does not write the state", "src/manager/save.cpp", "  write_state(state, durable);\n\n", "\n", ["manager"]),
+    ("old checkpoints are mapped", "src/manager/facts.cpp", ", {.mode = ReadMode::read}", "", ["disks of managers"]),
     ("a restore forgets what is damaged", "src/manager/restore.cpp", "  damaged_.insert(file);\n", "", ["damaged"]),
     ("what is damaged is among the newest", "src/manager/retention.cpp", " || candidates_[i].damaged) continue;\n      want(i, rules_", ") continue;\n      want(i, rules_", ["damaged"]),
     ("what is damaged is the first of its steps", "src/manager/retention.cpp", "every && !candidates_[i].damaged)", "every)", ["damaged"]),
