@@ -122,7 +122,9 @@ struct RestoreResult {
 /// ManagerOptions wants. A file is removed only after the new one and the state file are durable (or, without
 /// WriterOptions::durable, written: a power cut may then cost all that were kept), on a thread of the manager's own
 /// that lives as long as there is something to remove. A file that cannot be removed is a line in the log, and is tried
-/// again after the next save.
+/// again after the next save. Where the disk has no room for the new file (ENOSPC, EDQUOT), what is being removed is
+/// waited for, what the rules let go of without it goes first, if the newest is whole, and the file is written once
+/// more (but not what SaveMode::hand_off has given back).
 ///
 /// The list of checkpoints survives in `<directory>/<name>.state`. When that is missing or damaged it is rebuilt from
 /// the files in the directory, with a line to the log; files beyond the newest `max_to_keep` are then left alone for

@@ -79,15 +79,15 @@ PendingSave BackgroundSaver::save(const std::filesystem::path& prefix, AsyncSave
   return save_as(numbered_path(prefix, number), number, std::move(options));
 }
 
-PendingSave BackgroundSaver::save_as(const std::filesystem::path& path, std::int64_t counter,
-                                     AsyncSaveOptions options) {
+PendingSave BackgroundSaver::save_as(const std::filesystem::path& path, std::int64_t counter, AsyncSaveOptions options,
+                                     TryAgain try_again) {
   monitor_->require_may_wait();
   Variable<std::int64_t> variable = save_counter(*state_);
   Reserved reserved = reserve(options.mode);
   const std::int64_t before = variable.value();
   variable = counter;
   try {
-    return start(std::move(reserved), path, std::move(options));
+    return start(std::move(reserved), path, std::move(options), std::move(try_again));
   } catch (...) {
     variable = before;
     throw;
@@ -165,10 +165,12 @@ void BackgroundSaver::own_counter(Snapshot& snapshot) const {
   }
 }
 
-PendingSave BackgroundSaver::start(Reserved reserved, std::filesystem::path path, AsyncSaveOptions options) {
+PendingSave BackgroundSaver::start(Reserved reserved, std::filesystem::path path, AsyncSaveOptions options,
+                                   TryAgain try_again) {
   own_counter(reserved.snapshot);
-  const auto job = std::make_shared<SaveJob>(monitor_, std::move(reserved.snapshot), std::move(reserved.staging),
-                                             std::move(path), std::move(options), copy_, reserved.waited_seconds);
+  const auto job =
+      std::make_shared<SaveJob>(monitor_, std::move(reserved.snapshot), std::move(reserved.staging), std::move(path),
+                                std::move(options), std::move(try_again), copy_, reserved.waited_seconds);
   if (job->mode() == SaveMode::copy) job->stage();
   {
     const std::scoped_lock lock{monitor_->mutex};

@@ -31,8 +31,10 @@ class BackgroundSaver {
   PendingSave save(const std::filesystem::path& prefix, AsyncSaveOptions options);
   PendingSave write(const std::filesystem::path& path, AsyncSaveOptions options);
 
-  /// write() with the save counter set to `counter` first; when this throws, the counter is what it was.
-  PendingSave save_as(const std::filesystem::path& path, std::int64_t counter, AsyncSaveOptions options);
+  /// write() with the save counter set to `counter` first; when this throws, the counter is what it was. `try_again` is
+  /// called on the saver's thread.
+  PendingSave save_as(const std::filesystem::path& path, std::int64_t counter, AsyncSaveOptions options,
+                      TryAgain try_again = {});
 
   void wait();
   /// Waits for all saves too, and leaves their errors for somebody else to see.
@@ -60,7 +62,7 @@ class BackgroundSaver {
   double wait_until(Lock& lock, const Ready& ready);
   double settle_earlier(Lock& lock);
   void own_counter(Snapshot& snapshot) const;
-  PendingSave start(Reserved reserved, std::filesystem::path path, AsyncSaveOptions options);
+  PendingSave start(Reserved reserved, std::filesystem::path path, AsyncSaveOptions options, TryAgain try_again = {});
   void throw_unreported();
   void run() noexcept;
 

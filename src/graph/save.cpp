@@ -24,8 +24,9 @@ std::shared_ptr<Node> require_root(const CheckpointState& state) {
                .advice = "keep the Checkpoint and its objects alive as long as they are saved"}};
 }
 
-void save_objects(const CheckpointState& state, const std::filesystem::path& path, const SaveOptions& options) {
-  write_snapshot(Collector{}.collect(state), path, options);
+void save_objects(const CheckpointState& state, const std::filesystem::path& path, const SaveOptions& options,
+                  const TryAgain& try_again) {
+  write_snapshot(Collector{}.collect(state), path, options, {}, try_again);
 }
 
 std::filesystem::path numbered_path(const std::filesystem::path& prefix, std::int64_t number) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "graph/access.hpp"
+#include "graph/snapshot.hpp"
 
 #include <ckpt/checkpoint.hpp>
 
@@ -18,7 +19,8 @@ std::shared_ptr<CheckpointState> state_of(const Checkpoint& checkpoint);
 std::shared_ptr<Node> require_root(const CheckpointState& state);
 
 /// Writes everything that the root reaches to `path`, of which the directory must exist.
-void save_objects(const CheckpointState& state, const std::filesystem::path& path, const SaveOptions& options);
+void save_objects(const CheckpointState& state, const std::filesystem::path& path, const SaveOptions& options,
+                  const TryAgain& try_again = {});
 
 /// `<prefix>-<number>.ckpt`. Throws invalid_argument when the prefix ends without a file name.
 std::filesystem::path numbered_path(const std::filesystem::path& prefix, std::int64_t number);

@@ -24,13 +24,14 @@ void Monitor::require_may_wait() const {
 }
 
 SaveJob::SaveJob(std::shared_ptr<Monitor> monitor, Snapshot snapshot, Staging staging, std::filesystem::path path,
-                 AsyncSaveOptions options, CopyOptions copy, double waited_seconds)
+                 AsyncSaveOptions options, TryAgain try_again, CopyOptions copy, double waited_seconds)
     : monitor_{std::move(monitor)},
       path_{std::move(path)},
       target_{os::absolute_path(path_)},
       copy_{copy},
       waited_seconds_{waited_seconds},
       options_{std::move(options)},
+      try_again_{std::move(try_again)},
       snapshot_{std::move(snapshot)},
       staging_{std::move(staging)} {
   if (copy_.check_changes) sums_ = sums_of(snapshot_.tensors, copy_.threads);
@@ -78,19 +79,28 @@ void SaveJob::run() noexcept {
   snapshot_ = {};
   staging_.reset();
   options_.on_durable = nullptr;
+  try_again_ = nullptr;
   set_staged();
 }
 
 void SaveJob::write() {
   os::Directory::create_all(os::parent_of(target_));
-  write_snapshot(snapshot_, target_, options_.save, [this] {
+  const auto after_data = [this] {
     if (options_.mode != SaveMode::hand_off) return;
     if (copy_.check_changes) {
       require_same(snapshot_.tensors, sums_, sums_of(snapshot_.tensors, copy_.threads), "staged() had returned");
     }
     set_staged();
-  });
+  };
+  write_snapshot(snapshot_, target_, options_.save, after_data,
+                 [this](const Error& error) { return try_again_ && has_data() && try_again_(error); });
   if (options_.on_durable) options_.on_durable(path_);
+}
+
+// Whether the values are still those of the save: what was handed off may change from *staged* on.
+bool SaveJob::has_data() const {
+  const std::scoped_lock lock{monitor_->mutex};
+  return options_.mode != SaveMode::hand_off || !staged();
 }
 
 void SaveJob::settle() {

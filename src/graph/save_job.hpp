@@ -44,7 +44,7 @@ class SaveJob {
  public:
   /// `snapshot` refers to memory of the variables. `staging` is empty in SaveMode::hand_off.
   SaveJob(std::shared_ptr<Monitor> monitor, Snapshot snapshot, Staging staging, std::filesystem::path path,
-          AsyncSaveOptions options, CopyOptions copy, double waited_seconds);
+          AsyncSaveOptions options, TryAgain try_again, CopyOptions copy, double waited_seconds);
 
   const std::filesystem::path& path() const noexcept { return path_; }
   double waited_seconds() const noexcept { return waited_seconds_; }
@@ -81,6 +81,7 @@ class SaveJob {
 
   void copy();
   void write();
+  bool has_data() const;
   void set_staged();
   bool failed() const;
   void fail(std::exception_ptr error) noexcept;
@@ -91,6 +92,7 @@ class SaveJob {
   const CopyOptions copy_;
   const double waited_seconds_;
   AsyncSaveOptions options_;
+  TryAgain try_again_;
   Snapshot snapshot_;
   Staging staging_;
   std::vector<std::uint64_t> sums_;  // with check_changes: of the variables when save() was called

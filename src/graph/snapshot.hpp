@@ -4,6 +4,7 @@
 #include "graph/access.hpp"
 
 #include <ckpt/checkpoint.hpp>
+#include <ckpt/error.hpp>
 #include <ckpt/object_graph.hpp>
 
 #include <cstddef>
@@ -39,9 +40,13 @@ struct Snapshot {
   std::uint64_t total_bytes() const noexcept;
 };
 
+/// Whether a file that could not be written is to be tried once more, from its beginning.
+using TryAgain = std::function<bool(const Error&)>;
+
 /// Writes the snapshot to `path`, of which the directory must exist. `after_data` is called when the last byte of the
-/// tensors was read and nothing has appeared yet; what it throws ends the save. Throws as Writer.
+/// tensors was read and nothing has appeared yet; what it throws ends the save. Throws as Writer, when `try_again` does
+/// not say otherwise.
 void write_snapshot(const Snapshot& snapshot, const std::filesystem::path& path, const SaveOptions& options,
-                    const std::function<void()>& after_data = {});
+                    const std::function<void()>& after_data = {}, const TryAgain& try_again = {});
 
 }  // namespace ckpt::graph

@@ -1,4 +1,4 @@
-// What a manager is made of. save.cpp, restore.cpp, pins.cpp and plan.cpp each have a part of its functions.
+// What a manager is made of. save.cpp, sweep.cpp, restore.cpp, pins.cpp and plan.cpp each have a part of its functions.
 #pragma once
 
 #include "graph/access.hpp"
@@ -70,6 +70,7 @@ class CheckpointManager::Impl {
     PendingSave pending;               // in the background, once it was begun
     bool over = false;                 // nothing writes the file any more
     bool listed = false;
+    std::vector<std::filesystem::path> deleted;  // what it let go of
   };
   using Lock = std::unique_lock<std::mutex>;
 
@@ -84,12 +85,24 @@ class CheckpointManager::Impl {
   InFlight prepare(const SaveRequest& request);
   void claim(InFlight& save);
   InFlight& begin(const SaveRequest& request);
-  std::vector<std::filesystem::path> finish(InFlight& save);
+  void finish(InFlight& save);
   void enlist(InFlight& save);
   bool is_resumed();
   void require_no_earlier_run(const std::string& file);
   void require_nothing_waits();
-  std::vector<std::filesystem::path> sweep(bool durable);
+
+  // What becomes of the list, and the files that leave it.
+  struct Sweep {
+    manager::State state;
+    std::set<std::string> leaving;
+    std::list<std::string> files;
+  };
+  Sweep plan_sweep();
+  void apply(Sweep sweep, InFlight& save);
+  bool make_room(InFlight& save, const Error& error);
+  bool remove_first(InFlight& save);
+  bool is_newest_whole();
+  std::optional<std::string> newest_that_counts() const;
   void write_state(const manager::State& state, bool durable);
   void write_if_unwritten();
 
@@ -99,7 +112,7 @@ class CheckpointManager::Impl {
 
   std::vector<manager::Candidate> judged(bool with_facts, bool with_pins);
   const manager::Facts& facts_of(const std::string& file, manager::Facts& spare);
-  void reclaim();
+  bool reclaim();
   void forget(const std::list<std::string>& files);
 
   std::shared_ptr<graph::CheckpointState> checkpoint_;

@@ -95,6 +95,7 @@ RestoreResult CheckpointManager::Impl::restore() {
 // From here on the file counts for no rule: it would take the place of one that is whole.
 void CheckpointManager::Impl::pass_over(const std::string& file, const Error& problem) {
   base::log(LogLevel::warning, std::string{"passing over a checkpoint: "} + problem.what());
+  const Lock lock{mutex_};
   damaged_.insert(file);
 }
 

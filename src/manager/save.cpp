@@ -1,4 +1,4 @@
-// Saving: whether now, under which number, and what goes afterwards.
+// Saving: whether now, and under which number.
 #include "graph/save.hpp"
 
 #include "graph/restoration.hpp"
@@ -13,8 +13,6 @@
 #include <limits>
 #include <list>
 #include <memory>
-#include <set>
-#include <string_view>
 #include <utility>
 
 namespace ckpt {
@@ -37,9 +35,11 @@ SaveResult CheckpointManager::Impl::save(const SaveRequest& request) {
   SaveResult result{shown_ / save.entry.file, save.entry.number, {}, std::nullopt, {}};
   try {
     graph::save_counter(*checkpoint_) = save.counter;
-    graph::save_objects(*checkpoint_, directory_.path() / save.entry.file, save.options);
+    graph::save_objects(*checkpoint_, directory_.path() / save.entry.file, save.options,
+                        [&](const Error& error) { return make_room(save, error); });
     save.entry.time = now();
-    result.deleted = finish(save);
+    finish(save);
+    result.deleted = std::move(save.deleted);
   } catch (...) {
     save.over = true;
     throw;
@@ -56,7 +56,8 @@ AsyncSaveResult CheckpointManager::Impl::save_async(const SaveRequest& request, 
     // Without the mutex: this waits for earlier saves, which need it to finish.
     result.pending =
         saver_->save_as(directory_.path() / save.entry.file, save.counter,
-                        {save.options, mode, [this, &save](const std::filesystem::path&) { finish(save); }});
+                        {save.options, mode, [this, &save](const std::filesystem::path&) { finish(save); }},
+                        [this, &save](const Error& error) { return make_room(save, error); });
   } catch (...) {
     const Lock lock = locked();
     in_flight_.pop_back();
@@ -170,7 +171,7 @@ CheckpointManager::Impl::InFlight& CheckpointManager::Impl::begin(const SaveRequ
 
 // On the saver's thread, when the save is in the background. The values of the program, its clock and the saver itself
 // are not to be used here.
-std::vector<std::filesystem::path> CheckpointManager::Impl::finish(InFlight& save) {
+void CheckpointManager::Impl::finish(InFlight& save) {
   const Lock lock{mutex_};
   directory_.require_at_path();
   reclaim();
@@ -180,9 +181,8 @@ std::vector<std::filesystem::path> CheckpointManager::Impl::finish(InFlight& sav
   }
   save.over = true;
   enlist(save);
-  std::vector<std::filesystem::path> deleted = sweep(save.options.writer.durable);
+  apply(plan_sweep(), save);
   last_step_ = save.step;  // not before: a save that failed may be tried again at once
-  return deleted;
 }
 
 // The file is there: from here on the manager has it.
@@ -247,62 +247,6 @@ void CheckpointManager::Impl::require_nothing_waits() {
                    "restore if the values are not wanted any more"}};
   }
   restored_.reset();
-}
-
-// The state that is written still lists what is removed afterwards, so that a crash in between leaves nothing that
-// nobody knows: readers of the state leave out files that are gone, and the next manager judges anew those that are
-// not.
-std::vector<std::filesystem::path> CheckpointManager::Impl::sweep(bool durable) {
-  const std::vector<manager::Candidate> all = judged(manager::needs_facts(rules_), rules_.max_to_keep.has_value());
-  const manager::RetentionPlan plan = manager::plan_retention(all, rules_, last_preserved_);
-  manager::State state{entries_, plan.last_preserved, rules_};
-  std::set<std::string> leaving = leaving_;
-  std::list<std::string> files;
-  std::vector<std::filesystem::path> paths;
-  auto verdict = plan.verdicts.begin();
-  for (Entry& entry : state.entries) {
-    if (is_leaving(entry)) continue;
-    entry.standing = verdict->standing;
-    // A file that is about to be replaced stays: its removal could meet the new one.
-    const bool keep = verdict++->keep || is_in_flight(entry.file);
-    if (keep) continue;
-    leaving.insert(entry.file);
-    files.push_back(entry.file);
-    paths.push_back(shown_ / entry.file);
-  }
-  write_state(state, durable);
-
-  // The state is in its place: nothing below is undone.
-  entries_ = std::move(state.entries);
-  leaving_ = std::move(leaving);
-  last_preserved_ = plan.last_preserved;
-  deletions_.schedule(std::move(files), durable);
-  return paths;
-}
-
-void CheckpointManager::Impl::write_state(const manager::State& state, bool durable) {
-  manager::write_state(directory_, options_.name, state, durable);
-  unwritten_ = false;
-}
-
-// All at once: there may be many.
-void CheckpointManager::Impl::forget(const std::list<std::string>& files) {
-  if (files.empty()) return;
-  const std::set<std::string_view> gone{files.begin(), files.end()};
-  std::erase_if(entries_, [&](const Entry& entry) { return gone.contains(entry.file); });
-  for (const std::string& file : files) {
-    leaving_.erase(file);
-    written_.erase(file);
-    facts_.erase(file);
-    damaged_.erase(file);
-  }
-}
-
-// Files that were to be removed and are still there are judged by the next sweep.
-void CheckpointManager::Impl::reclaim() {
-  const manager::Deletions::Outcome outcome = deletions_.take_outcome();
-  forget(outcome.removed);
-  for (const std::string& file : outcome.left) leaving_.erase(file);
 }
 
 }  // namespace ckpt

@@ -3,6 +3,7 @@
 // newest, finds a list that fits the directory, and goes on. CKPT_TEST_KILLS asks for more, with rules drawn.
 #include "killing.hpp"
 
+#include <cerrno>
 #include <optional>
 #include <set>
 
@@ -169,6 +170,13 @@ Victim manager(const std::string& name, const Scenario& scenario) {
           }};
 }
 
+// There is no room for the list of the first save: what it lets go of goes before it.
+Victim full_disk() {
+  Victim victim = manager("rotation on a full disk", {.before = 4});
+  victim.before = {{.error = ENOSPC, .nth = 2, .kind = Call::renameat}};
+  return victim;
+}
+
 // A pin, and taking it back. `called` counts the calls, `returned` those that returned.
 Victim pins() {
   const Scenario scenario{.before = 3};
@@ -264,6 +272,7 @@ std::vector<Victim> all_kinds() {
       manager("rotation, many rules", {.rules = many_rules(), .before = 4, .saves = 3}),
       manager("recovery", {.before = 3, .damaged = true, .saves = 1}),
       manager("saves in the background", {.before = 3, .saves = 4, .async = true}),
+      full_disk(),
       pins(),
       garbage(),
   };

@@ -1,13 +1,15 @@
-// Managers on a disk that fails: the door tells what they ask of the system.
+// Managers on a disk that is full or fails: the door says so, or tells what they ask of the system.
 #include "door.hpp"
 #include "world.hpp"
 
 #include <ckpt/ckpt.hpp>
 
 #include <catch2/catch.hpp>
+#include <support/errors.hpp>
 #include <support/temp_dir.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <optional>
 
@@ -92,4 +94,38 @@ TEST_CASE("a session maps a file to restore from it alone") {
       files_mapped([&] { CHECK(TrainingSession{checkpoint, step, dir.path(), options}.restored()); });
   CHECK(by_manager > 0);
   CHECK(by_session == by_manager);
+}
+
+TEST_CASE("a save that finds no room is written again when the rules give some, and after no other error") {
+  const QuietLog quiet;
+  const int error = GENERATE(ENOSPC, EDQUOT, EIO);
+  const TempDir dir;
+  make_run(dir.path());
+  Program program{dir.path(), {.max_to_keep = 1}};
+  program.restore();
+  const bool full = error != EIO;
+  {
+    const door::Guard guard{{{.error = error, .kind = Call::pwrite}}};
+    CHECK(code_of([&] { program.manager.save(); }) == (full ? std::nullopt : std::optional{ErrorCode::io}));
+    CHECK(door::fired(0) == 1);
+  }
+  program.manager.wait_for_deletions();
+  CHECK(std::filesystem::exists(dir / "ckpt-4.ckpt") == full);
+  CHECK(std::filesystem::exists(dir / "ckpt-3.ckpt") != full);
+  CHECK(std::filesystem::exists(dir / "ckpt-1.ckpt") != full);
+}
+
+// Variables may change from *staged* on, which comes before the file is synced.
+TEST_CASE("what was handed off is not written twice") {
+  const QuietLog quiet;
+  const SaveMode mode = GENERATE(SaveMode::copy, SaveMode::overlap, SaveMode::hand_off);
+  const TempDir dir;
+  make_run(dir.path());
+  Program program{dir.path(), {.max_to_keep = 1}};
+  program.restore();
+  const door::Guard guard{{{.error = ENOSPC, .kind = Call::fsync}}};
+  const PendingSave pending = program.manager.save_async({}, mode).pending;
+  CHECK(code_of([&] { pending.durable(); }).has_value() == (mode == SaveMode::hand_off));
+  CHECK(door::fired(0) == 1);
+  CHECK(std::filesystem::exists(dir / "ckpt-1.ckpt") == (mode == SaveMode::hand_off));
 }

@@ -190,29 +190,32 @@ int latest_in(const Bytes& list) {
 }
 
 // A program that saves some times, with two checkpoints kept.
-void lose_power_in_a_run(const std::string& name, const fs::path& root, const fs::path& directory, bool entry_is_lost) {
+void lose_power_in_a_run(const std::string& name, const fs::path& root, const fs::path& directory, bool entry_is_lost,
+                         const std::vector<door::Fault>& faults = {}) {
   const QuietLog quiet;
   DiskModel model{root};
   if (entry_is_lost) model.forget_entry(directory);
   std::vector<std::string> removed;  // with the number of calls that had returned then
   std::vector<int> removed_at;
-  const auto events = record([&] {
-    Variable<double> value{0};
-    Variable<double> weights{Shape{700}, 0.25};
-    Checkpoint checkpoint{{"v", value}, {"w", weights}};
-    CheckpointManager manager{checkpoint, directory, {.max_to_keep = 2}};
-    for (int i = 1; i <= 7; ++i) {
-      value = i;
-      const SaveResult result = manager.save();
-      door::mark(kReturned);
-      manager.wait_for_deletions();
-      door::mark(kReturned);
-      for (const auto& path : result.deleted) {
-        removed.push_back((directory / path.filename()).native());
-        removed_at.push_back(i);
-      }
-    }
-  });
+  const auto events = record(
+      [&] {
+        Variable<double> value{0};
+        Variable<double> weights{Shape{700}, 0.25};
+        Checkpoint checkpoint{{"v", value}, {"w", weights}};
+        CheckpointManager manager{checkpoint, directory, {.max_to_keep = 2}};
+        for (int i = 1; i <= 7; ++i) {
+          value = i;
+          const SaveResult result = manager.save();
+          door::mark(kReturned);
+          manager.wait_for_deletions();
+          door::mark(kReturned);
+          for (const auto& path : result.deleted) {
+            removed.push_back((directory / path.filename()).native());
+            removed_at.push_back(i);
+          }
+        }
+      },
+      faults);
   REQUIRE(removed.size() == 5);
   Recovery recover;
   const std::string list = (directory / "ckpt.state").native();
@@ -277,6 +280,14 @@ TEST_CASE("the power is lost in the run of a manager") {
   const TempDir dir{memory_dir()};
   fs::create_directory(dir / "a");
   lose_power_in_a_run("a manager in a directory that a killed process made", dir.path(), dir / "a", true);
+}
+
+TEST_CASE("the power is lost in the run of a manager that has no room for its list") {
+  const TempDir dir{memory_dir()};
+  // A new file takes its name by another call.
+  const door::Fault full{.error = ENOSPC, .nth = 3, .kind = Call::renameat};
+  lose_power_in_a_run("a manager on a full disk", dir.path(), dir / "a", false, {full});
+  CHECK(door::fired(0) == 1);
 }
 
 TEST_CASE("the power is lost after a write into directories that a killed process made") {

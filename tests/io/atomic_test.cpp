@@ -48,15 +48,6 @@ std::string judge(const std::optional<Error>& error, ErrorCode code, int system_
   return {};
 }
 
-// Runs `body` in a child with a file system of its own of `bytes` bytes at `where`.
-ChildResult on_tmpfs(const fs::path& where, std::size_t bytes, const std::function<std::string()>& body) {
-  return run_child([&]() -> std::string {
-    if (!own_mounts()) return skip("no mount namespace of its own");
-    if (!mount_tmpfs(where, bytes)) return skip("cannot mount a tmpfs");
-    return body();
-  });
-}
-
 }  // namespace
 
 TEST_CASE("a full disk, met at every step of a save") {

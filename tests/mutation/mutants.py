@@ -35,7 +35,7 @@ TESTS = {
     "saving again": ["tests/graph/graph_async_again_test", "--abort"],
     "binding": ["tests/graph/graph_binding_test", "--abort"],
 }
-MANAGER = ["manager", "state", "fallback", "retention", "session", "signal", "history", "garbage", "deletion", "clock", "interval", "watch", "failure", "async", "crowd", "earlier_run", "damaged"]
+MANAGER = ["manager", "state", "fallback", "retention", "session", "signal", "history", "garbage", "deletion", "clock", "interval", "watch", "failure", "async", "crowd", "earlier_run", "damaged", "full_disk"]
 TESTS |= {name: [f"tests/manager/manager_{name}_test", "--abort", "~[kill]"] for name in MANAGER}
 
 # Folder of a mutant -> the tests that see it, those first that are quick and likely to fail. None fails: it survived.
@@ -210,7 +210,15 @@ MUTANTS = [
     ("rules that make no sense", "src/manager/rules.cpp", "find_bad_rule(rules) || format_rules(rules) != text", "format_rules(rules) != text", ["state"]),
     ("a clean-up trusts damaged files", "src/manager/garbage.cpp", "if (verdict.keep && !manager::verify_file(file, progress)) return;", "if (verdict.keep) return;", ["garbage"]),
     ("a clean-up removes before it writes the list", "src/manager/garbage.cpp", "if (judged.lets_go()) write_list(opened, judged);", "", ["garbage", "power"]),
-    ("a sweep does not write the state", "src/manager/save.cpp", "  write_state(state, durable);\n\n", "\n", ["manager"]),
+    ("a sweep does not write the state", "src/manager/sweep.cpp", "    write_state(sweep.state, durable);\n", "", ["manager"]),
+    ("no room is made", "src/manager/sweep.cpp", "    return remove_first(save);\n", "    return false;\n", ["full_disk"]),
+    ("a list without room fails a save", "src/manager/sweep.cpp", "    if (!lacks_room(error) || sweep.leaving.empty()) throw;\n", "    throw;\n", ["full_disk"]),
+    ("any error makes room", "src/manager/sweep.cpp", "  if (!lacks_room(error)) return false;\n", "", ["disks of managers"]),
+    ("a quota is no lack of room", "src/manager/sweep.cpp", " || error.details().system_error == EDQUOT", "", ["disks of managers"]),
+    ("room is made where the newest is damaged", "src/manager/sweep.cpp", "const bool may_sweep = is_newest_whole();", "const bool may_sweep = true;", ["full_disk"]),
+    ("room that comes is not waited for", "src/manager/sweep.cpp", "  deletions_.wait();\n  bool made", "  bool made", ["full_disk"]),
+    ("room that was made is not waited for", "src/manager/sweep.cpp", "  deletions_.wait();\n  made", "  made", ["full_disk"]),
+    ("what was handed off is written twice", "src/graph/save_job.cpp", "has_data() && ", "", ["disks of managers"]),
     ("old checkpoints are mapped", "src/manager/facts.cpp", ", {.mode = ReadMode::read}", "", ["disks of managers"]),
     ("a restore forgets what is damaged", "src/manager/restore.cpp", "  damaged_.insert(file);\n", "", ["damaged"]),
     ("what is damaged is among the newest", "src/manager/retention.cpp", " || candidates_[i].damaged) continue;\n      want(i, rules_", ") continue;\n      want(i, rules_", ["damaged"]),
@@ -223,8 +231,8 @@ MUTANTS = [
     ("a session restores the best, whole or not", "src/manager/session.cpp", "manager::find_damage(file);", "std::nullopt;", ["damaged"]),
     ("what is adopted is the newest", "src/manager/load.cpp", "    while (next != others.end() && next->time < entry.time) all.push_back(std::move(*next++));\n", "", ["crowd", "manager"]),
     ("what is adopted is listed twice", "src/manager/load.cpp", "    if (listed.contains(entry.file)) continue;\n", "", ["manager", "crowd"]),
-    ("what was removed stays in the list", "src/manager/save.cpp", "  std::erase_if(entries_, [&](const Entry& entry) { return gone.contains(entry.file); });\n", "", ["manager"]),
-    ("what could not be removed is given up", "src/manager/save.cpp", "  for (const std::string& file : outcome.left) leaving_.erase(file);\n", "", ["manager", "deletion"]),
+    ("what was removed stays in the list", "src/manager/sweep.cpp", "  std::erase_if(entries_, [&](const Entry& entry) { return gone.contains(entry.file); });\n", "", ["manager"]),
+    ("what could not be removed is given up", "src/manager/sweep.cpp", "  for (const std::string& file : outcome.left) leaving_.erase(file);\n", "", ["manager", "deletion"]),
     ("a restore takes damaged files", "src/manager/inventory.cpp", "    if (report.ok()) return std::nullopt;\n", "    return std::nullopt;\n", ["fallback"]),
     # Without memory.
     ("removals need a thread", "src/manager/deletions.cpp", "  } catch (const std::exception&) {  // no thread, or no memory for one\n    run();\n", "  } catch (const std::exception&) {\n    throw;\n", ["memory of managers"]),

@@ -156,6 +156,16 @@ inline bool mount_tmpfs(const std::filesystem::path& where, std::size_t bytes) {
   return ::mount("tmpfs", where.c_str(), "tmpfs", 0, options.c_str()) == 0;
 }
 
+/// Runs `body` in a child with a file system of its own of that many bytes.
+template <typename Body>
+ChildResult on_tmpfs(const std::filesystem::path& where, std::size_t bytes, Body&& body) {
+  return run_child([&]() -> std::string {
+    if (!own_mounts()) return skip("no mount namespace of its own");
+    if (!mount_tmpfs(where, bytes)) return skip("cannot mount a tmpfs");
+    return std::forward<Body>(body)();
+  });
+}
+
 inline bool make_read_only(const std::filesystem::path& where) {
   return ::mount(nullptr, where.c_str(), nullptr, MS_REMOUNT | MS_RDONLY, nullptr) == 0;
 }
