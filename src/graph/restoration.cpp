@@ -282,7 +282,7 @@ void Restoration::warn_unused() const {
   std::vector<std::string> paths = unmatched_in_file();
   std::erase(paths, kSaveCounterName);
   if (paths.empty()) return;
-  base::log(LogLevel::warning, "restored from " + base::escape(path_.string()) + ": " + std::to_string(paths.size()) +
+  base::log(LogLevel::warning, "restored from " + base::escape_path(path_) + ": " + std::to_string(paths.size()) +
                                    " values in the file were not used: " + list_paths(paths) +
                                    " (if that is intended, call expect_partial() on the status)");
 }

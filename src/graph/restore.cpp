@@ -20,7 +20,7 @@ namespace {
 
 std::string summary(const Restoration& restoration) {
   const auto count = [](const std::vector<std::string>& paths) { return std::to_string(paths.size()); };
-  return "restored from " + base::escape(restoration.path().string()) + ": " + count(restoration.unmatched_in_file()) +
+  return "restored from " + base::escape_path(restoration.path()) + ": " + count(restoration.unmatched_in_file()) +
          " values of the file wait or are not used, " + count(restoration.skipped()) + " skipped, " +
          count(restoration.unmatched_in_program()) + " variables got none";
 }

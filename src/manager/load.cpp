@@ -27,7 +27,7 @@ constexpr const char* kMissing = "is missing";
 constexpr double kBefore = 1;
 
 std::string shown(const os::Directory& directory, std::string_view file) {
-  return base::escape((directory.path() / file).string());
+  return base::escape_path(directory.path() / file);
 }
 
 double oldest_time(const Entries& entries, double otherwise) {

@@ -53,7 +53,7 @@ std::string CheckpointManager::Impl::file_of(const std::filesystem::path& path) 
               {.problem = "this is no checkpoint of this manager",
                .file = path,
                .expected = manager::checkpoint_file(options_.name, 1) + ", or another number, in " +
-                           base::escape(directory_.path().string())}};
+                           base::escape_path(directory_.path())}};
 }
 
 }  // namespace ckpt

@@ -22,7 +22,7 @@ using manager::Entry;
 
 // Variables without a value go on as the program initialised them.
 void warn(const RestoreResult& result) {
-  const std::string file = base::escape(result.path->string());
+  const std::string file = base::escape_path(*result.path);
   if (const std::vector<std::string> paths = result.status->unmatched_in_program(); !paths.empty()) {
     base::log(LogLevel::warning, file + ": variables of the program got no value (" + std::to_string(paths.size()) +
                                      "): " + graph::list_paths(paths));

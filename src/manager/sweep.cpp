@@ -75,7 +75,7 @@ void CheckpointManager::Impl::apply(Sweep sweep, InFlight& save) {
 // log: the error is that of the save.
 bool CheckpointManager::Impl::make_room(InFlight& save, const Error& error) {
   if (!lacks_room(error)) return false;
-  base::log(LogLevel::warning, "no room for " + base::escape((directory_.path() / save.entry.file).string()) +
+  base::log(LogLevel::warning, "no room for " + base::escape_path(directory_.path() / save.entry.file) +
                                    ": looking for old checkpoints that may go before it is written");
   try {
     return remove_first(save);
