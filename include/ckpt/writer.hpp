@@ -35,9 +35,9 @@ struct WriterOptions {
   /// zstd's, -7 to 22, for what has repetitions. Exponents of weights have none, and are coded alike at each level.
   int compression_level = 1;
   /// That compute checksums and compress, at most 256; 0: one per core that the calling thread may run on. Each that
-  /// compresses takes the memory of two chunks, and up to eight, 128 MiB for all, are for tensors that add() keeps until
-  /// all threads have work.
-  /// At most 8 compute checksums of a durable file; up to 12 more wait for the disk, with 24 MiB between them all.
+  /// compresses takes the memory of four chunks, and up to eight, 128 MiB for all, are for tensors that add() keeps
+  /// until all threads have work. At most 8 compute checksums of a durable file; up to 12 more wait for the disk, with
+  /// 24 MiB between them all.
   unsigned threads = 0;
   /// Bytes: powers of two, kMinAlignment to kMaxAlignment. Blobs of `large_alignment` bytes or more start on it.
   std::uint32_t small_alignment = kDefaultSmallAlignment;
@@ -79,7 +79,8 @@ class Writer {
   Writer(Writer&&) noexcept;
   Writer& operator=(Writer&&) noexcept;
 
-  /// Adds a whole tensor; `data` may be reused as soon as this returns. Throws already_exists for a second tensor of
+  /// Adds a whole tensor; `data` may be reused as soon as this returns. What is to be compressed may be written later,
+  /// and its io and limit come from a later call, commit() at last. Throws already_exists for a second tensor of
   /// that path, invalid_argument when the size of `data` does not fit dtype and shape or the values are none of that
   /// dtype (a bool that is neither 0 nor 1; string and bytes that are not as encode_strings makes them; string that is
   /// not UTF-8), limit, io.
@@ -100,7 +101,8 @@ class Writer {
   void append(std::span<const std::byte> data);
   void end();
 
-  /// A second path for a tensor that was added: they share one blob (tied weights). Throws not_found, already_exists.
+  /// A second path for a tensor that was added: they share one blob (tied weights). Throws not_found, already_exists;
+  /// as add().
   void alias(std::string_view path, std::string_view existing);
 
   /// Throws invalid_argument for a key that begins with "ckpt." or is no valid key; a later value for a key replaces

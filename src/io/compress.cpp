@@ -10,10 +10,13 @@ void InOrder::deliver(std::size_t number, const EncodedChunk& chunk) {
     kept_.emplace(number, Kept{{chunk.stored.begin(), chunk.stored.end()}, chunk.sum});
     return;
   }
-  consume_(next_++, chunk);
+  // Whose turn it is changes after it: no turn comes after one that failed.
+  consume_(next_, chunk);
+  ++next_;
   for (auto kept = kept_.find(next_); kept != kept_.end(); kept = kept_.find(next_)) {
-    consume_(next_++, {kept->second.stored, kept->second.sum});
+    consume_(next_, {kept->second.stored, kept->second.sum});
     kept_.erase(kept);
+    ++next_;
   }
   changed_.notify_all();
 }

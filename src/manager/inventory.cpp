@@ -44,17 +44,6 @@ void settle_files(const os::Directory& directory, RunFiles& run) {
   std::erase_if(run.state.entries, [&](const Entry& entry) { return !directory.exists(entry.file); });
 }
 
-bool is_damage(const Error& error) {
-  switch (error.code()) {
-    case ErrorCode::unsupported:
-      return false;
-    case ErrorCode::io:
-      return error.details().system_error == EIO;
-    default:
-      return true;
-  }
-}
-
 // Any file may be called "<something>.state".
 bool is_a_run(const RunFiles& run) {
   return !run.checkpoints.empty() || !run.state.entries.empty() || !run.state_problem ||
@@ -90,6 +79,17 @@ std::optional<Error> verify_file(const std::filesystem::path& file, const Progre
     return std::move(report.problems.front());
   } catch (const Error& error) {
     return error;
+  }
+}
+
+bool is_damage(const Error& error) {
+  switch (error.code()) {
+    case ErrorCode::unsupported:
+      return false;
+    case ErrorCode::io:
+      return error.details().system_error == EIO;
+    default:
+      return true;
   }
 }
 

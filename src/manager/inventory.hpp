@@ -40,8 +40,11 @@ using Progress = std::function<void(std::uint64_t done, std::uint64_t total)>;
 /// Reads every byte of a checkpoint. What is wrong with it, or nothing.
 std::optional<Error> verify_file(const std::filesystem::path& file, const Progress& progress);
 
-/// The same, where an older checkpoint is tried instead: what is wrong is that the file itself is bad, gone, or no
-/// file. Throws what is the fault of the program or the system: another file would hide it.
+/// Whether another checkpoint is tried instead of one that fails so: the file itself is bad, gone, or no file. What is
+/// the fault of the program or the system, another file would hide.
+bool is_damage(const Error& error);
+
+/// What is wrong with a checkpoint of which every byte is read, or nothing. Throws what is no damage.
 std::optional<Error> find_damage(const std::filesystem::path& file);
 
 /// To restore from a file in which find_damage() found nothing: its values are checked as they are copied.

@@ -30,7 +30,8 @@ void warn(const RestoreResult& result) {
   if (result.skipped.empty()) return;
   base::log(LogLevel::warning,
             "restored an older checkpoint instead: " + file +
-                "; those that are damaged stay as long as this manager lives, and count for no rule");
+                "; those that are damaged count for no rule, and stay until a save takes their number: to see what can "
+                "be saved of them, copy them before");
 }
 
 void warn_if_wanted(const RestoreResult& result) noexcept {
@@ -71,6 +72,7 @@ RestoreResult CheckpointManager::Impl::restore() {
       continue;
     }
     damaged_.erase(candidate.file);
+    verified_.insert(candidate.file);
     result.path = shown_ / candidate.file;
     result.status = graph::restore_with_counter(*checkpoint_, graph::open_for(path, options), options);
     restored_ = result.status;

@@ -64,7 +64,7 @@ class Planner {
       if (!candidates_[i].damaged) continue;
       Standing& standing = plan_.verdicts[i].standing;
       if (standing == Standing::active) standing = Standing::held;
-      want(i, "damaged: counts for no rule, and stays as long as this manager lives");
+      want(i, "damaged: counts for no rule, and stays until a save takes its number, or another manager judges");
     }
   }
 

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -91,7 +92,7 @@ class TrainingSession::Impl {
   void judge(double value);
   void recall_metrics(const manager::Facts& facts);
   void restore_best();
-  std::vector<std::filesystem::path> best_first() const;
+  std::vector<std::filesystem::path> best_first(const std::function<void(const Error&)>& on_damage) const;
   double now() const;
   void note_save();
   bool is_due() const;
@@ -230,26 +231,34 @@ void TrainingSession::Impl::finish() {
 
 // The best that is whole: what was trained must not be lost for a file that went bad meanwhile.
 void TrainingSession::Impl::restore_best() {
-  std::optional<Error> damaged;  // the best
-  for (const std::filesystem::path& file : best_first()) {
-    std::optional<Error> problem = manager::find_damage(file);
+  std::optional<Error> damaged;  // one that may be the best
+  const auto pass_over = [&](const Error& problem) {
+    base::log(LogLevel::warning, std::string{"not restored as the best: "} + problem.what());
+    if (!damaged) damaged = problem;
+  };
+  for (const std::filesystem::path& file : best_first(pass_over)) {
+    const std::optional<Error> problem = manager::find_damage(file);
     if (!problem) {
       checkpoint_.restore(file, manager::options_after_check(options_.manager.restore));
       return;
     }
-    base::log(LogLevel::warning, std::string{"not restored as the best: "} + problem->what());
-    if (!damaged) damaged = std::move(problem);
+    pass_over(*problem);
   }
-  if (damaged) throw Error{*std::move(damaged)};
+  if (damaged) throw Error{*damaged};
 }
 
-// All that the manager knows and that have the metric.
-std::vector<std::filesystem::path> TrainingSession::Impl::best_first() const {
+// All that the manager knows and that have the metric. `on_damage` hears of those whose metrics cannot be read.
+std::vector<std::filesystem::path> TrainingSession::Impl::best_first(
+    const std::function<void(const Error&)>& on_damage) const {
   std::vector<manager::Candidate> candidates;
   for (const RetentionDecision& known : manager_->retention_plan()) {
     manager::Candidate& candidate = candidates.emplace_back();
     candidate.entry.file = known.file.filename();
     candidate.facts = manager::read_facts(directory_ / candidate.entry.file);
+    const std::optional<Error>& problem = candidate.facts.problem;
+    if (!problem) continue;
+    if (!manager::is_damage(*problem)) throw Error{*problem};
+    on_damage(*problem);
   }
   std::vector<std::filesystem::path> files;
   for (const std::size_t i :

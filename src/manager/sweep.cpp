@@ -86,18 +86,22 @@ bool CheckpointManager::Impl::make_room(InFlight& save, const Error& error) {
 }
 
 bool CheckpointManager::Impl::remove_first(InFlight& save) {
-  const bool may_sweep = is_newest_whole();
-  const Lock lock{mutex_};
+  Lock lock{mutex_};
   if (directory_.id_of(save.entry.file) != save.before) return false;  // it is in its place all the same
   directory_.require_at_path();
   deletions_.wait();
-  bool made = reclaim();
+  const bool made = reclaim();
+  if (plan_sweep().files.empty()) return made;
+  // All of it is read: only for something that may go.
+  lock.unlock();
+  if (!is_newest_whole()) return made;
+  lock.lock();
+  directory_.require_at_path();
   Sweep sweep = plan_sweep();
-  if (!may_sweep || sweep.files.empty()) return made;
+  if (sweep.files.empty()) return made;
   apply(std::move(sweep), save);
   deletions_.wait();
-  made = reclaim() || made;
-  return made;
+  return reclaim() || made;
 }
 
 // A sweep comes after a file that is whole. Without one, a restore may need what the rules let go of.
@@ -106,11 +110,20 @@ bool CheckpointManager::Impl::is_newest_whole() {
     Lock lock{mutex_};
     const std::optional<std::string> file = newest_that_counts();
     if (!file) return false;
-    if (written_.contains(*file)) return true;
+    if (written_.contains(*file) || verified_.contains(*file)) return true;
+    if (!directory_.exists(*file)) {
+      forget({*file});
+      continue;
+    }
     lock.unlock();
     const std::optional<Error> problem = manager::find_damage(directory_.path() / *file);
-    if (!problem) return true;
-    pass_over(*file, *problem);
+    if (problem) {
+      pass_over(*file, *problem);
+      continue;
+    }
+    lock.lock();
+    verified_.insert(*file);
+    return true;
   }
 }
 
@@ -134,6 +147,7 @@ void CheckpointManager::Impl::forget(const std::list<std::string>& files) {
   for (const std::string& file : files) {
     leaving_.erase(file);
     written_.erase(file);
+    verified_.erase(file);
     facts_.erase(file);
     damaged_.erase(file);
   }

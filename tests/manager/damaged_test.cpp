@@ -52,6 +52,10 @@ void train_through(TrainingSession& session, Program& program, const std::vector
   }
 }
 
+void cut_off(const std::filesystem::path& file) {
+  std::filesystem::resize_file(file, std::filesystem::file_size(file) / 2);
+}
+
 SessionOptions with_best() {
   return quick_session({.save_steps = 1, .early_stopping = EarlyStopping{.metric = "loss", .patience = 10}});
 }
@@ -65,7 +69,7 @@ TEST_CASE("damaged ones take no place among the newest", "[manager][damaged]") {
     LogCapture log;
     Run run{dir.path(), {.max_to_keep = 3}};
     CHECK(run.manager.restore_or_initialize().path == dir / "ckpt-100.ckpt");
-    CHECK(contains(log.warnings.back(), "those that are damaged stay"));
+    CHECK(contains(log.warnings.back(), "those that are damaged count for no rule"));
     CHECK(contains(reason_of(run.manager, 200), "damaged"));
     for (const std::int64_t number : {150, 160}) save(run, {.number = number});
     CHECK(checkpoints_in(dir.path()) ==
@@ -151,7 +155,8 @@ TEST_CASE("a session restores the best that is whole", "[manager][damaged][sessi
   Program program;
   TrainingSession session{program.checkpoint, program.step, dir.path(), with_best()};
   train_through(session, program, {3, 1, 2, 9});
-  damage(dir / "model-2.ckpt");
+  SECTION("its data is damaged") { damage(dir / "model-2.ckpt"); }
+  SECTION("it is cut off, and its metrics cannot be read") { cut_off(dir / "model-2.ckpt"); }
   LogCapture log;
   session.finish();
   CHECK(program.value.value() == 3);
@@ -165,8 +170,24 @@ TEST_CASE("a session of which no best is whole ends with an error", "[manager][d
   Program program;
   TrainingSession session{program.checkpoint, program.step, dir.path(), with_best()};
   train_through(session, program, {2, 1});
-  for (const char* file : {"model-1.ckpt", "model-2.ckpt"}) damage(dir / file);
+  SECTION("their data is damaged") {
+    for (const char* file : {"model-1.ckpt", "model-2.ckpt"}) damage(dir / file);
+  }
+  SECTION("the metrics of none can be read") {
+    for (const char* file : {"model-1.ckpt", "model-2.ckpt"}) cut_off(dir / file);
+  }
   CKPT_REQUIRE_ERROR(error, ErrorCode::corrupt, session.finish());
-  CHECK(contains(error.what(), "model-2.ckpt"));
+  CHECK(contains(error.what(), "model-"));
   CHECK(program.value.value() == 2);
+}
+
+TEST_CASE("a save that comes to the number of a damaged one replaces it", "[manager][damaged]") {
+  TempDir dir;
+  make_run(dir.path(), {{.number = 1}}, {{.number = 2}, {.number = 3}});
+  Run run{dir.path(), {.max_to_keep = 3}};
+  CHECK(run.manager.restore_or_initialize().path == dir / "ckpt-1.ckpt");
+  run.value = 7;
+  CHECK(run.manager.save({.options = quick()}).path == dir / "ckpt-2.ckpt");
+  CHECK(Reader::open(dir / "ckpt-2.ckpt").verify().ok());
+  CHECK(!Reader::open(dir / "ckpt-3.ckpt").verify().ok());
 }

@@ -1,0 +1,43 @@
+// Chunks that come in any order are handed on in theirs, until one fails.
+#include "io/compress.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <cstddef>
+#include <stdexcept>
+#include <vector>
+
+using ckpt::io::EncodedChunk;
+using ckpt::io::InOrder;
+
+TEST_CASE("chunks are handed on in the order of their numbers", "[compress]") {
+  std::vector<std::pair<std::size_t, std::uint64_t>> handed;
+  InOrder output{8, [&](std::size_t number, const EncodedChunk& chunk) {
+                   CHECK(chunk.stored.size() == number);
+                   handed.emplace_back(number, chunk.sum);
+                 }};
+  const std::vector<std::byte> bytes(8);
+  for (const std::size_t number : {2U, 1U, 4U, 0U, 3U, 5U}) {
+    output.deliver(number, {std::span{bytes}.first(number), 10 + number});
+  }
+  CHECK(handed ==
+        std::vector<std::pair<std::size_t, std::uint64_t>>{{0, 10}, {1, 11}, {2, 12}, {3, 13}, {4, 14}, {5, 15}});
+}
+
+TEST_CASE("after a chunk that could not be handed on, none is", "[compress]") {
+  for (const std::size_t bad : {0U, 1U}) {
+    std::vector<std::size_t> handed;
+    InOrder output{8, [&](std::size_t number, const EncodedChunk&) {
+                     if (number == bad) throw std::runtime_error{"no room"};
+                     handed.push_back(number);
+                   }};
+    if (bad == 1) output.deliver(1, {});  // waits for the one before
+    CHECK_THROWS_AS(output.deliver(0, {}), std::runtime_error);
+    for (const std::size_t number : {1U, 2U, 3U}) {
+      if (number != bad) CHECK_NOTHROW(output.deliver(number, {}));
+    }
+    output.fail();
+    CHECK_NOTHROW(output.deliver(100, {}));  // nor does anybody wait
+    CHECK(handed == (bad == 0 ? std::vector<std::size_t>{} : std::vector<std::size_t>{0}));
+  }
+}
