@@ -75,7 +75,7 @@ File File::open(const std::filesystem::path& path) {
   if (::fstat(descriptor.get(), &status) != 0) throw_system_error(errno, "cannot stat", path);
   if (S_ISDIR(status.st_mode)) {
     throw Error{ErrorCode::invalid_argument,
-                {.problem = "this is a directory, not a checkpoint file", .file = path, .advice = "name a file in it"}};
+                {.problem = "this is a directory, not a file", .file = path, .advice = "name a file in it"}};
   }
   if (!S_ISREG(status.st_mode)) {
     throw Error{ErrorCode::invalid_argument,

@@ -85,7 +85,7 @@ TEST_CASE("what is no regular file is refused, and a pipe does not stop the proc
   CHECK(said(dir / "absent", ErrorCode::not_found) == "no such file");
   std::filesystem::create_symlink("absent", dir / "link");
   CHECK(said(dir / "link", ErrorCode::not_found) == "a symbolic link whose target is missing");
-  CHECK(said(dir.path(), ErrorCode::invalid_argument) == "this is a directory, not a checkpoint file");
+  CHECK(said(dir.path(), ErrorCode::invalid_argument) == "this is a directory, not a file");
   REQUIRE(::mkfifo((dir / "pipe").c_str(), 0600) == 0);
   CHECK(said(dir / "pipe", ErrorCode::invalid_argument) == "not a regular file");
   CHECK(said("/dev/zero", ErrorCode::invalid_argument) == "not a regular file");
