@@ -14,14 +14,15 @@ void TensorBatch::flush(std::span<codec::ChunkEncoder> encoders, format::IndexBu
     const format::TensorRecord record = tensor.writer.finish();
     index.add(record, tensor.block ? &*tensor.block : nullptr, tensor.writer.chunk_sums(), tensor.writer.frame_sizes());
   }
+  for (const auto& [path, existing] : aliases_) index.add_alias(path, index.find(existing).value());
   clear();
 }
 
 void TensorBatch::clear() noexcept {
   paths_.clear();
+  aliases_.clear();
   tensors_.clear();
   data_.clear();
-  chunk_count_ = 0;
 }
 
 void TensorBatch::choose(std::span<codec::ChunkEncoder> encoders) {

@@ -12,6 +12,7 @@
 #include <deque>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <unordered_set>
 #include <utility>
@@ -29,11 +30,14 @@ class TensorBatch {
   bool is_empty() const noexcept { return tensors_.empty(); }
   bool could_take(std::uint64_t size) const noexcept { return size < capacity_; }
   bool has_room_for(std::uint64_t size) const noexcept {
-    return size <= capacity_ - data_.size() && tensors_.size() < kMostTensors;
+    return size <= capacity_ - data_.size() && tensors_.size() + aliases_.size() < kMostTensors;
   }
   bool contains(std::string_view path) const { return paths_.contains(path); }
-  /// An upper bound of the chunks that can be compressed at a time.
-  std::size_t chunk_count() const noexcept { return chunk_count_; }
+  /// How many threads have something to do: for little data, starting one takes longer than what it does.
+  std::size_t useful_threads() const noexcept {
+    constexpr std::size_t kWorthAThread = std::size_t{64} << 10U;
+    return data_.size() / kWorthAThread + 1;
+  }
 
   /// The arguments of TensorWriter's constructor follow; `data`, for which there must be room, is copied.
   template <typename... Args>
@@ -41,9 +45,12 @@ class TensorBatch {
     data_.reserve(capacity_);  // once: tensors keep spans of it
     data_.insert(data_.end(), data.begin(), data.end());
     const auto kept = std::span{data_}.last(data.size());
-    const Waiting& tensor = tensors_.emplace_back(kept, block, std::forward<Args>(args)...);
-    paths_.insert(tensor.writer.path());
-    chunk_count_ += tensor.writer.chunk_count();
+    paths_.insert(tensors_.emplace_back(kept, block, std::forward<Args>(args)...).writer.path());
+  }
+
+  /// A second path for a tensor that waits, or was added to the index before, or for such a path.
+  void add_alias(std::string_view path, std::string_view existing) {
+    paths_.insert(aliases_.emplace_back(path, existing).first);
   }
 
   /// Compresses all with these encoders, one a thread, writes them in the order in which they came, and adds them to
@@ -70,8 +77,8 @@ class TensorBatch {
   std::size_t capacity_;
   std::vector<std::byte> data_;
   std::deque<Waiting> tensors_;
-  std::unordered_set<std::string_view> paths_;  // of tensors_
-  std::size_t chunk_count_ = 0;
+  std::deque<std::pair<std::string, std::string>> aliases_;  // path, and what has it before
+  std::unordered_set<std::string_view> paths_;               // of tensors_ and aliases_
 };
 
 }  // namespace ckpt::io

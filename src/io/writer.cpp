@@ -53,7 +53,7 @@ format::Geometry geometry_of(const WriterOptions& options) {
 // Enough for all threads to end at about the same time.
 std::size_t batch_bytes(unsigned threads, std::size_t chunk_bytes) {
   constexpr std::size_t kMost = std::size_t{128} << 20U;
-  return std::min(kMost, 8 * threads * chunk_bytes);
+  return std::min(kMost, std::size_t{8} * threads * chunk_bytes);
 }
 
 WriterOptions checked(WriterOptions options) {
@@ -137,7 +137,7 @@ class Writer::Impl {
 
   void alias(std::string_view path, std::string_view existing) {
     require_new(path);
-    flush();
+    if (batch_.contains(existing)) return batch_.add_alias(path, existing);
     const auto owner = index_.find(existing);
     if (!owner) {
       throw Error{ErrorCode::not_found,
@@ -240,7 +240,7 @@ class Writer::Impl {
   }
 
   void flush() {
-    if (!batch_.is_empty()) batch_.flush(encoders(batch_.chunk_count()), index_);
+    if (!batch_.is_empty()) batch_.flush(encoders(batch_.useful_threads()), index_);
   }
 
   std::span<codec::ChunkEncoder> encoders(Compression compression, std::uint64_t size_bytes) {
@@ -248,11 +248,11 @@ class Writer::Impl {
     return encoders(base::divide_up(size_bytes, std::uint64_t{geometry_.chunk_size}));
   }
 
-  // Made when that many chunks are to be compressed for the first time.
-  std::span<codec::ChunkEncoder> encoders(std::uint64_t chunks) {
-    const std::uint64_t useful = std::clamp<std::uint64_t>(chunks, 1, threads_);
-    while (encoders_.size() < useful) encoders_.emplace_back(options_.compression_level);
-    return encoders_;
+  // At most `useful`, and one at least; made when there are to be so many for the first time.
+  std::span<codec::ChunkEncoder> encoders(std::uint64_t useful) {
+    const auto count = static_cast<std::size_t>(std::clamp<std::uint64_t>(useful, 1, threads_));
+    while (encoders_.size() < count) encoders_.emplace_back(options_.compression_level);
+    return std::span{encoders_}.first(count);
   }
 
   std::filesystem::path path_;

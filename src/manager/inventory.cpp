@@ -87,7 +87,7 @@ bool is_damage(const Error& error) {
     case ErrorCode::unsupported:
       return false;
     case ErrorCode::io:
-      return error.details().system_error == EIO;
+      return error.details().system_error == EIO || error.details().system_error == ELOOP;  // a link to itself
     default:
       return true;
   }
@@ -99,10 +99,18 @@ std::optional<Error> find_damage(const std::filesystem::path& file) {
   return problem;
 }
 
-RestoreOptions options_after_check(RestoreOptions options) {
+std::optional<Error> restore_if_whole(const std::filesystem::path& file, RestoreOptions options,
+                                      const std::function<void(const RestoreOptions&)>& restore) {
+  if (std::optional<Error> problem = find_damage(file)) return problem;
   if (options.verify == Verify::full) options.verify = Verify::lazy;
   options.check_first = false;
-  return options;
+  try {
+    restore(options);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::corrupt) throw;
+    return error;
+  }
+  return std::nullopt;
 }
 
 }  // namespace ckpt::manager

@@ -47,7 +47,10 @@ bool is_damage(const Error& error);
 /// What is wrong with a checkpoint of which every byte is read, or nothing. Throws what is no damage.
 std::optional<Error> find_damage(const std::filesystem::path& file);
 
-/// To restore from a file in which find_damage() found nothing: its values are checked as they are copied.
-RestoreOptions options_after_check(RestoreOptions options);
+/// Calls `restore` for a file of which every byte was checked, so that its values are checked as they are copied. What
+/// is wrong with the file, or nothing: sums that are right do not mean that a chunk can be unpacked, or text is UTF-8.
+/// Then variables may hold a part of its values, until another checkpoint is restored. Throws what is no damage.
+std::optional<Error> restore_if_whole(const std::filesystem::path& file, RestoreOptions options,
+                                      const std::function<void(const RestoreOptions&)>& restore);
 
 }  // namespace ckpt::manager

@@ -58,10 +58,12 @@ RestoreResult CheckpointManager::Impl::restore() {
   reclaim();
   RestoreResult result;
   std::optional<Error> damaged;  // the newest; what was removed by hand is no checkpoint any more
-  const RestoreOptions options = manager::options_after_check(options_.restore);
   for (const Entry& candidate : candidates()) {
     const std::filesystem::path path = directory_.path() / candidate.file;
-    if (const std::optional<Error> problem = manager::find_damage(path)) {
+    const auto restore_it = [&](const RestoreOptions& options) {
+      result.status = graph::restore_with_counter(*checkpoint_, graph::open_for(path, options), options);
+    };
+    if (const auto problem = manager::restore_if_whole(path, options_.restore, restore_it)) {
       pass_over(candidate.file, *problem);
       result.skipped.push_back({shown_ / candidate.file, *problem});
       if (directory_.exists(candidate.file)) {
@@ -74,7 +76,6 @@ RestoreResult CheckpointManager::Impl::restore() {
     damaged_.erase(candidate.file);
     verified_.insert(candidate.file);
     result.path = shown_ / candidate.file;
-    result.status = graph::restore_with_counter(*checkpoint_, graph::open_for(path, options), options);
     restored_ = result.status;
     resumed_ = true;
     if (options_.step_counter) last_step_ = options_.step_counter.value();

@@ -113,6 +113,7 @@ class TrainingSession::Impl {
   std::optional<std::int64_t> saved_step_;
   double timer_seconds_ = 0;  // of the last save, or the start
   std::int64_t timer_step_ = 0;
+  bool reported_ = false;
   bool judged_ = false;  // whether a report had the metric of early stopping
   std::vector<Metric> metrics_;
   std::int64_t metrics_step_ = 0;
@@ -188,6 +189,7 @@ void TrainingSession::Impl::report(std::vector<Metric> metrics) {
   if (metrics_step_ != step) metrics_.clear();
   metrics_step_ = step;
   metrics_.insert(metrics_.end(), metrics.begin(), metrics.end());
+  reported_ = reported_ || !metrics.empty();
   if (!early_stop_) return;
   for (const Metric& metric : metrics) {
     if (metric.name != options_.early_stopping->metric) continue;
@@ -221,7 +223,7 @@ void TrainingSession::Impl::finish() {
   for (; listeners_ended_ < options_.listeners.size(); ++listeners_ended_) {
     options_.listeners[listeners_ended_]->end(step_.value());
   }
-  if (early_stop_ && !judged_ && !metrics_.empty()) {
+  if (early_stop_ && !judged_ && reported_) {
     base::log(LogLevel::warning, "early stopping goes by the metric \"" +
                                      base::escape(options_.early_stopping->metric) + "\", and no report had it");
   }
@@ -237,11 +239,9 @@ void TrainingSession::Impl::restore_best() {
     if (!damaged) damaged = problem;
   };
   for (const std::filesystem::path& file : best_first(pass_over)) {
-    const std::optional<Error> problem = manager::find_damage(file);
-    if (!problem) {
-      checkpoint_.restore(file, manager::options_after_check(options_.manager.restore));
-      return;
-    }
+    const auto restore_it = [&](const RestoreOptions& options) { checkpoint_.restore(file, options); };
+    const auto problem = manager::restore_if_whole(file, options_.manager.restore, restore_it);
+    if (!problem) return;
     pass_over(*problem);
   }
   if (damaged) throw Error{*damaged};

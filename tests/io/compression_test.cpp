@@ -294,8 +294,21 @@ TEST_CASE("what is wrong with a tensor is told at once, also while others wait t
   REQUIRE(size);
   CHECK(size->code() == ErrorCode::invalid_argument);
   CHECK(names_in(dir.path()).empty());
-  CHECK(!with_one([](Writer& writer) { writer.alias("b", "a"); }));
-  CHECK(bytes_of(Reader::open(dir / "a.ckpt").tensor("b")) == normal_floats(4000, 1));
+  const auto no_owner = with_one([](Writer& writer) { writer.alias("b", "c"); });
+  REQUIRE(no_owner);
+  CHECK(no_owner->code() == ErrorCode::not_found);
+  const auto same_alias = with_one([](Writer& writer) {
+    writer.alias("b", "a");
+    writer.alias("b", "a");
+  });
+  REQUIRE(same_alias);
+  CHECK(same_alias->code() == ErrorCode::already_exists);
+  CHECK(!with_one([](Writer& writer) {
+    writer.alias("b", "a");
+    writer.alias("c", "b");
+  }));
+  const Reader reader = Reader::open(dir / "a.ckpt", {.verify = Verify::full});
+  for (const char* path : {"b", "c"}) CHECK(bytes_of(reader.tensor(path)) == normal_floats(4000, 1));
 }
 
 TEST_CASE("a streamed tensor whose first chunk does not shrink is stored") {

@@ -2,6 +2,9 @@
 #include "clock.hpp"
 #include "session.hpp"
 
+#include <support/file_image.hpp>
+
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
@@ -190,4 +193,49 @@ TEST_CASE("a save that comes to the number of a damaged one replaces it", "[mana
   CHECK(run.manager.save({.options = quick()}).path == dir / "ckpt-2.ckpt");
   CHECK(Reader::open(dir / "ckpt-2.ckpt").verify().ok());
   CHECK(!Reader::open(dir / "ckpt-3.ckpt").verify().ok());
+}
+
+TEST_CASE("a checkpoint whose sums are right and that cannot be unpacked is damaged", "[manager][damaged]") {
+  TempDir dir;
+  const ManagerOptions options{
+      .save = {.writer = {.durable = false, .compression = Compression::zstd, .created_ns = 1}}};
+  const auto ramp = [](float begin) {
+    std::vector<float> values(20'000);
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = begin + 1e-3F * static_cast<float>(i % 700);
+    return values;
+  };
+  Variable<float> first{Shape{20'000}};
+  Variable<float> second{Shape{20'000}};
+  Checkpoint checkpoint{{"a", first}, {"b", second}};
+  {
+    CheckpointManager manager{checkpoint, dir.path(), options};
+    for (const float begin : {1.0F, 2.0F}) {
+      for (Variable<float>* variable : {&first, &second})
+        std::ranges::copy(ramp(begin), variable->mutable_values().begin());
+      manager.save();
+    }
+  }
+  const auto unpacks = [&] { return !error_of([&] { Reader::open(dir / "ckpt-2.ckpt").tensor("b"); }); };
+  const FileImage whole{dir / "ckpt-2.ckpt"};
+  // Somewhere behind the header of the first frame of "b".
+  for (std::size_t i = 10; unpacks(); ++i) {
+    FileImage image = whole;
+    const auto blob =
+        image.bytes().begin() +
+        static_cast<std::ptrdiff_t>(image.get<std::uint64_t>(image.tensor(image.find("b")) + at::kBlobOffset));
+    const Bytes magic{std::byte{0x28}, std::byte{0xb5}, std::byte{0x2f}, std::byte{0xfd}};
+    const auto frame = std::search(blob, image.bytes().end(), magic.begin(), magic.end());
+    REQUIRE(static_cast<std::size_t>(image.bytes().end() - frame) > i);
+    frame[static_cast<std::ptrdiff_t>(i)] = std::byte{0xff};
+    image.seal_all();
+    image.store(dir / "ckpt-2.ckpt");
+  }
+  REQUIRE(Reader::open(dir / "ckpt-2.ckpt").verify().ok());
+
+  CheckpointManager manager{checkpoint, dir.path(), options};
+  const RestoreResult result = manager.restore_or_initialize();
+  CHECK(result.path == dir / "ckpt-1.ckpt");
+  REQUIRE(result.skipped.size() == 1);
+  CHECK(contains(result.skipped[0].reason.what(), "the zstd frame is damaged"));
+  for (const Variable<float>* variable : {&first, &second}) CHECK(std::ranges::equal(variable->values(), ramp(1)));
 }
