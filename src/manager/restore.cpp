@@ -61,6 +61,7 @@ RestoreResult CheckpointManager::Impl::restore() {
   for (const Entry& candidate : candidates()) {
     const std::filesystem::path path = directory_.path() / candidate.file;
     const auto restore_it = [&](const RestoreOptions& options) {
+      verified_.insert(candidate.file);  // before the restore: what is done must not fail for want of memory
       result.status = graph::restore_with_counter(*checkpoint_, graph::open_for(path, options), options);
     };
     if (const auto problem = manager::restore_if_whole(path, options_.restore, restore_it)) {
@@ -74,7 +75,6 @@ RestoreResult CheckpointManager::Impl::restore() {
       continue;
     }
     damaged_.erase(candidate.file);
-    verified_.insert(candidate.file);
     result.path = shown_ / candidate.file;
     restored_ = result.status;
     resumed_ = true;
