@@ -61,11 +61,14 @@ RestoreResult CheckpointManager::Impl::restore() {
   for (const Entry& candidate : candidates()) {
     const std::filesystem::path path = directory_.path() / candidate.file;
     const auto restore_it = [&](const RestoreOptions& options) {
-      verified_.insert(candidate.file);  // before the restore: what is done must not fail for want of memory
+      // Before the restore: what is done must not fail for want of memory.
+      verified_.insert(candidate.file);
+      result.path = shown_ / candidate.file;
       result.status = graph::restore_with_counter(*checkpoint_, graph::open_for(path, options), options);
     };
     if (const auto problem = manager::restore_if_whole(path, options_.restore, restore_it)) {
       pass_over(candidate.file, *problem);
+      result.path.reset();
       result.skipped.push_back({shown_ / candidate.file, *problem});
       if (directory_.exists(candidate.file)) {
         damaged = damaged ? damaged : problem;
@@ -75,7 +78,6 @@ RestoreResult CheckpointManager::Impl::restore() {
       continue;
     }
     damaged_.erase(candidate.file);
-    result.path = shown_ / candidate.file;
     restored_ = result.status;
     resumed_ = true;
     if (options_.step_counter) last_step_ = options_.step_counter.value();
