@@ -183,10 +183,12 @@ class CheckpointManager {
   void wait_for_saves();
 
   /// Restores the newest checkpoint that is whole, or calls `init_fn` when there is none. Damaged newer ones are passed
-  /// over; the log and the result say which and why. They count for no rule from then on, and this manager removes none
-  /// of them. Throws corrupt when there are checkpoints and none is whole (files that were removed by hand are none),
-  /// mismatch when the program's variables differ from the file's, unsupported, io, and what `init_fn` throws.
-  /// Variables that the file has no value for stay as they are: a warning of the log names some, the status all.
+  /// over; the log and the result say which and why. They count for no rule from then on, and no rule of this manager
+  /// removes them; a save that comes to the number of one replaces it. Throws corrupt when there are checkpoints and
+  /// none is whole (files that were removed by hand are none; where one could not be unpacked, variables may hold a
+  /// part of its values then, and the message says so), mismatch when the program's variables differ from the file's,
+  /// unsupported, io, and what `init_fn` throws. Variables that the file has no value for stay as they are: a warning
+  /// of the log names some, the status all.
   RestoreResult restore_or_initialize();
 
   /// The newest checkpoint, if any, and all that are managed, oldest first: those that a later save may remove, not

@@ -129,7 +129,7 @@ class CheckpointManager::Impl {
   bool unwritten_ = false;    // whether the list has files that the state on the disk does not know
   std::map<std::string, manager::Facts, std::less<>> facts_;  // by file, of those that could be read
   std::set<std::string> written_;                             // by this manager
-  std::set<std::string> verified_;                            // and found whole
+  std::set<std::string> verified_;                            // found whole by this manager
   std::optional<std::int64_t> last_step_;                     // of the last save
   bool resumed_ = false;                      // restored from here, whatever was restored from elsewhere since
   std::optional<RestoreStatus> restored_;     // until a save has seen that nothing waits any more

@@ -48,6 +48,14 @@ std::string judge(const std::optional<Error>& error, ErrorCode code, int system_
   return {};
 }
 
+// In a process whose files may have 100,000 bytes.
+ChildResult run_with_file_limit(const std::function<std::string()>& body) {
+  return run_child([&]() -> std::string {
+    const struct rlimit limit{100'000, 100'000};
+    return ::setrlimit(RLIMIT_FSIZE, &limit) == 0 ? body() : skip("cannot set a limit");
+  });
+}
+
 }  // namespace
 
 TEST_CASE("a full disk, met at every step of a save") {
@@ -116,9 +124,7 @@ TEST_CASE("the limit of the process on file sizes") {
   const fs::path path = dir / "a.ckpt";
   save(path, 4096, 1);
   const Bytes old = read_file(path);
-  const ChildResult result = run_child([&]() -> std::string {
-    const struct rlimit limit{100'000, 100'000};
-    if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) return skip("cannot set a limit");
+  const ChildResult result = run_with_file_limit([&]() -> std::string {
     return judge(error_of([&] { save(path, 1'000'000, 2); }), ErrorCode::io, EFBIG, path, old);
   });
   if (!skipped(result)) CHECK(result.text == "");
@@ -126,9 +132,7 @@ TEST_CASE("the limit of the process on file sizes") {
 
 TEST_CASE("a file that the limit does not allow is refused before a byte of it is written") {
   const TempDir dir;
-  const ChildResult result = run_child([&]() -> std::string {
-    const struct rlimit limit{100'000, 100'000};
-    if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) return skip("cannot set a limit");
+  const ChildResult result = run_with_file_limit([&]() -> std::string {
     const auto error = error_of([&] { Writer{dir / "a.ckpt", {.expected_bytes = 100'001}}; });
     if (!error || error->details().system_error != EFBIG) return "no error, or another";
     return names_in(dir.path()).empty() ? "" : "something is left";
@@ -138,9 +142,7 @@ TEST_CASE("a file that the limit does not allow is refused before a byte of it i
 
 TEST_CASE("what is compressed needs no room for what it was") {
   const TempDir dir;
-  const ChildResult result = run_child([&]() -> std::string {
-    const struct rlimit limit{100'000, 100'000};
-    if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) return skip("cannot set a limit");
+  const ChildResult result = run_with_file_limit([&]() -> std::string {
     Variable<float> zeros{Shape{1'000'000}};
     Checkpoint checkpoint;
     checkpoint.track("zeros", zeros);
