@@ -1,5 +1,7 @@
 #include "codec/chunk.hpp"
 
+#include "codec/repeats.hpp"
+
 #include <algorithm>
 #include <bit>
 #include <cstring>
@@ -14,6 +16,14 @@ std::size_t table_end(PlaneLayout layout) noexcept { return kHeaderBytes + layou
 
 void grow(std::vector<std::byte>& memory, std::size_t size) {
   if (memory.size() < size) memory.resize(size);
+}
+
+// Whether a search for repetitions, which takes three times as long as this look, may gain a 16th of a plane that
+// Huffman codes bring to `coded` bytes. To name a repetition takes some 24 bits, so it has to spare the codes of more.
+// When repetitions of that length begin at less than a 16th of the places, all of them together spare less.
+bool may_repeat(std::span<const std::byte> plane, std::size_t coded) noexcept {
+  constexpr std::size_t kBytesToName = 3;
+  return has_repeats(plane, std::clamp<std::size_t>(kBytesToName * plane.size() / coded, 4, 16));
 }
 
 // The planes of a stored chunk as its header and table place them.
@@ -76,7 +86,7 @@ ChunkEncoder::Choice ChunkEncoder::choose(std::span<const std::byte> sample, Pla
       }
     };
     attempt(PlaneCoding::entropy, size / 32);
-    attempt(PlaneCoding::matches, size / 16);
+    if (may_repeat(plane(i, size), best)) attempt(PlaneCoding::matches, size / 16);
     choice.size += best;
   }
   return choice;

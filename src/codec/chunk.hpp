@@ -39,7 +39,7 @@ class ChunkEncoder {
     PlaneCodings codings{};
     std::size_t size = 0;  ///< of the sample as a chunk
   };
-  /// Tries all codings on a sample of a tensor, a whole number of elements: the slower ones have to gain more.
+  /// Tries the codings on a sample of a tensor, one or more whole elements: the slower ones have to gain more.
   Choice choose(std::span<const std::byte> sample, PlaneLayout layout);
 
   /// The span is valid until the next call. `chunk` is a whole number of elements, and not empty.

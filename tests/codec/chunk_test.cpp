@@ -134,6 +134,16 @@ TEST_CASE("where there are repetitions they are searched for") {
   CHECK(encoder.choose(random_bytes(100'000, 1), {1, false}).codings[0] == PlaneCoding::stored);
 }
 
+// Bytes of four bits: Huffman codes bring any of them to the half.
+TEST_CASE("repetitions are searched for where codes are short, too") {
+  codec::ChunkEncoder encoder{1};
+  Bytes bytes = random_bytes(16'384, 1);
+  for (std::byte& byte : bytes) byte &= std::byte{15};
+  CHECK(encoder.choose(bytes, {1, false}).codings[0] == PlaneCoding::entropy);
+  std::copy_n(bytes.begin(), 8'192, bytes.begin() + 8'192);
+  CHECK(encoder.choose(bytes, {1, false}).codings[0] == PlaneCoding::matches);
+}
+
 TEST_CASE("a plane that does not shrink after all is stored") {
   const Bytes data = random_bytes(4096, 1);
   const Bytes stored = encode(data, {2, false});

@@ -1,4 +1,5 @@
 // Checksums and compression: bytes in, bytes out, and no trust in a frame.
+#include "codec/repeats.hpp"
 #include "codec/summed_copy.hpp"
 #include "codec/xxh3.hpp"
 #include "codec/zstd.hpp"
@@ -215,4 +216,27 @@ TEST_CASE("random damage to a frame never does harm") {
       CHECK(out.back() == std::byte{0x5a});
     }
   }
+}
+
+TEST_CASE("repetitions are found that are long and frequent enough") {
+  constexpr std::size_t kPiece = 64;
+  for (const std::size_t length : {4U, 7U, 8U, 11U, 16U}) {
+    INFO("length " << length);
+    Bytes data = random_bytes(16 * kPiece, length);
+    CHECK_FALSE(codec::has_repeats(data, length));
+    const auto begins = [&](std::size_t copied) {  // each piece with the first bytes of the one before
+      for (std::size_t i = kPiece; i < data.size(); i += kPiece) std::copy_n(data.begin(), copied, data.begin() + i);
+      return codec::has_repeats(data, length);
+    };
+    CHECK_FALSE(begins(length - 1));  // too short
+    CHECK_FALSE(begins(length));      // 15 places of 1,024
+    CHECK(begins(length + 5));        // 90 places
+  }
+}
+
+TEST_CASE("little data has no repetitions") {
+  CHECK_FALSE(codec::has_repeats({}, 4));
+  CHECK_FALSE(codec::has_repeats(Bytes(15), 16));
+  CHECK_FALSE(codec::has_repeats(Bytes(16), 16));
+  CHECK(codec::has_repeats(Bytes(17), 16));
 }

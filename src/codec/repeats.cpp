@@ -1,0 +1,51 @@
+#include "codec/repeats.hpp"
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+
+namespace ckpt::codec {
+namespace {
+
+// Up to 16 bytes as two words, which overlap when there are fewer.
+struct Text {
+  std::uint64_t first;
+  std::uint64_t last;
+  bool operator==(const Text&) const = default;
+};
+
+template <typename Word>
+Text text_at(const std::byte* begin, std::size_t length) noexcept {
+  Word first;
+  Word last;
+  std::memcpy(&first, begin, sizeof first);
+  std::memcpy(&last, begin + length - sizeof last, sizeof last);
+  return {first, last};
+}
+
+template <typename Word>
+bool has_repeats_of(std::span<const std::byte> data, std::size_t length) noexcept {
+  constexpr unsigned kTableBits = 13;
+  constexpr std::uint64_t kOdd = 0x9e3779b97f4a7c15;  // 2^64 by the golden ratio: spreads over the high bits
+  std::array<std::uint32_t, std::size_t{1} << kTableBits> last_place{};
+  const std::size_t places = data.size() - length + 1;
+  std::size_t wanted = places / 16 + 1;
+  for (std::size_t i = 0; i < places; ++i) {
+    const Text text = text_at<Word>(data.data() + i, length);
+    std::uint32_t& place = last_place[((text.first * kOdd) ^ text.last) * kOdd >> (64 - kTableBits)];
+    const std::size_t before = place;
+    place = static_cast<std::uint32_t>(i);
+    if (before < i && text_at<Word>(data.data() + before, length) == text && --wanted == 0) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+bool has_repeats(std::span<const std::byte> data, std::size_t length) noexcept {
+  if (data.size() < length) return false;
+  return length < sizeof(std::uint64_t) ? has_repeats_of<std::uint32_t>(data, length)
+                                        : has_repeats_of<std::uint64_t>(data, length);
+}
+
+}  // namespace ckpt::codec
