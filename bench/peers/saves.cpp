@@ -15,10 +15,10 @@ Compression compression_of(const std::string& name) {
 
 // Fields: file, durable (1), compression (none), level (1). The file is new or replaced.
 void save(Session& session, const Request& request, Answer& answer) {
-  const WriterOptions options{.durable = request.number_or("durable", 1) != 0,
-                              .compression = compression_of(request.text_or("compression", "none")),
-                              .compression_level = static_cast<int>(request.number_or("level", 1)),
-                              .expected_bytes = session.model.bytes};
+  WriterOptions options{.durable = request.number_or("durable", 1) != 0,
+                        .compression = compression_of(request.text_or("compression", "none")),
+                        .compression_level = static_cast<int>(request.number_or("level", 1))};
+  if (options.compression == Compression::none) options.expected_bytes = session.model.bytes;
   answer.set_seconds("seconds", seconds([&] {
                        Writer writer{request.file(), options};
                        for (const Tensor& tensor : session.model.tensors) {

@@ -3,22 +3,32 @@
 namespace ckpt::io {
 
 void InOrder::deliver(std::size_t number, const EncodedChunk& chunk) {
+  const std::size_t size = chunk.stored.size();
   std::unique_lock lock{mutex_};
-  changed_.wait(lock, [&] { return failed_ || number <= next_ + ahead_; });
+  changed_.wait(lock, [&] { return failed_ || number == next_ || size <= most_kept_ - kept_bytes_; });
   if (failed_) return;
-  if (number != next_) {
-    kept_.emplace(number, Kept{{chunk.stored.begin(), chunk.stored.end()}, chunk.sum});
-    return;
+  if (number == next_) return take_turns(number, chunk, lock);
+  kept_.emplace(number, Kept{{chunk.stored.begin(), chunk.stored.end()}, chunk.sum});
+  kept_bytes_ += size;
+}
+
+// Until next_ changes the turn is this thread's, and others keep what they bring. It changes after consuming: no turn
+// comes after one that failed.
+void InOrder::take_turns(std::size_t number, EncodedChunk chunk, std::unique_lock<std::mutex>& lock) {
+  Kept kept;
+  while (true) {
+    lock.unlock();
+    consume_(number, chunk);
+    lock.lock();
+    next_ = ++number;
+    changed_.notify_all();
+    const auto found = kept_.find(number);
+    if (found == kept_.end()) return;
+    kept = std::move(found->second);
+    kept_.erase(found);
+    kept_bytes_ -= kept.stored.size();
+    chunk = {kept.stored, kept.sum};
   }
-  // Whose turn it is changes after it: no turn comes after one that failed.
-  consume_(next_, chunk);
-  ++next_;
-  for (auto kept = kept_.find(next_); kept != kept_.end(); kept = kept_.find(next_)) {
-    consume_(next_, {kept->second.stored, kept->second.sum});
-    kept_.erase(kept);
-    ++next_;
-  }
-  changed_.notify_all();
 }
 
 void InOrder::fail() noexcept {

@@ -49,7 +49,7 @@ void TensorBatch::write(std::span<codec::ChunkEncoder> encoders) {
     const auto& [tensor, chunk] = parts[i];
     return tensor->writer.is_compressed() ? tensor->writer.encode(tensor->data, chunk, encoder) : EncodedChunk{};
   };
-  compress_in_order(parts.size(), encoders, encode, [&](std::size_t i, const EncodedChunk& encoded) {
+  compress_in_order(parts.size(), encoders, capacity_ / 4, encode, [&](std::size_t i, const EncodedChunk& encoded) {
     Waiting& tensor = *parts[i].tensor;
     if (tensor.writer.is_compressed()) return tensor.writer.append_encoded(encoded);
     tensor.writer.append(tensor.data);

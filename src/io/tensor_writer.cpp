@@ -156,7 +156,8 @@ void TensorWriter::append_chunks(std::span<const std::byte> chunks) {
   const auto encode = [&](std::size_t i, codec::ChunkEncoder& encoder) {
     return encode_chunk(chunk_of(chunks, i), first + i, encoder);
   };
-  compress_in_order(base::divide_up(chunks.size(), std::size_t{geometry_.chunk_size}), encoders_, encode,
+  const std::size_t most_kept = 2 * encoders_.size() * geometry_.chunk_size;
+  compress_in_order(base::divide_up(chunks.size(), std::size_t{geometry_.chunk_size}), encoders_, most_kept, encode,
                     [this](std::size_t, const EncodedChunk& chunk) { append_encoded(chunk); });
 }
 

@@ -3,7 +3,9 @@
 
 #include <catch2/catch.hpp>
 
+#include <chrono>
 #include <cstddef>
+#include <future>
 #include <stdexcept>
 #include <vector>
 
@@ -22,6 +24,18 @@ TEST_CASE("chunks are handed on in the order of their numbers", "[compress]") {
   }
   CHECK(handed ==
         std::vector<std::pair<std::size_t, std::uint64_t>>{{0, 10}, {1, 11}, {2, 12}, {3, 13}, {4, 14}, {5, 15}});
+}
+
+TEST_CASE("what finds no room waits for its turn", "[compress]") {
+  std::vector<std::size_t> handed;
+  InOrder output{4, [&](std::size_t number, const EncodedChunk&) { handed.push_back(number); }};
+  const std::vector<std::byte> bytes(4);
+  output.deliver(2, {bytes});
+  auto one = std::async(std::launch::async, [&] { output.deliver(1, {bytes}); });
+  CHECK(one.wait_for(std::chrono::milliseconds{50}) == std::future_status::timeout);
+  output.deliver(0, {bytes});
+  one.get();
+  CHECK(handed == std::vector<std::size_t>{0, 1, 2});
 }
 
 TEST_CASE("after a chunk that could not be handed on, none is", "[compress]") {
