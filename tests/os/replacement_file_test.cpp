@@ -3,6 +3,7 @@
 
 #include "os/block_writer.hpp"
 #include "os/directory.hpp"
+#include "os/memory.hpp"
 
 #include <catch2/catch.hpp>
 #include <fcntl.h>
@@ -120,7 +121,18 @@ TEST_CASE("each piece is worked on once, wherever it lies") {
   }
   append_in_pieces(dir, {4096, 30 * kBlock + 5, kBlock}, {.cores = 1});
   append_in_pieces(dir, {4096, 30 * kBlock + 5, kBlock}, {.expected_bytes = kBlock, .cores = 100});
-  append_in_pieces(dir, {100, 3 * kBlock + 5, kBlock / 2}, {.durable = false, .cores = 3});
+}
+
+TEST_CASE("pieces that need not be durable are written across pages of the file") {
+  const TempDir dir;
+  constexpr std::size_t kPage = os::kHugePage;
+  for (const std::size_t before : {std::size_t{0}, std::size_t{100}, kPage - 1, kPage}) {
+    for (const std::size_t size : {std::size_t{1}, kPage - 1, kPage, 3 * kPage + 100}) {
+      for (const std::size_t piece_size : {std::size_t{4096}, kPage / 2, kPage, 4 * kPage}) {
+        append_in_pieces(dir, {before, size, piece_size}, {.durable = false, .cores = 3});
+      }
+    }
+  }
 }
 
 TEST_CASE("who lent memory has it back when the call is over, also by an error") {
