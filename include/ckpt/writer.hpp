@@ -45,8 +45,8 @@ struct WriterOptions {
   /// Power of two, kMinChunkBytes to kMaxChunkBytes. Those of more than a MiB are summed up by one thread where the
   /// file is durable.
   std::uint32_t chunk_bytes = kDefaultChunkBytes;
-  /// Bytes to allocate on disk at once, when the caller knows about how many the file will have (0 when compressing): a
-  /// full disk, and more than a file can have, are then found early.
+  /// Bytes to allocate on disk at once, when the caller knows about how many will come: a full disk, and more than a
+  /// file can have, are then found early. Leave it 0 when compressing: too much takes time.
   std::uint64_t expected_bytes = 0;
   /// Fix these two for reproducible bytes; otherwise a random one and the time of commit.
   std::optional<Uuid> uuid = {};

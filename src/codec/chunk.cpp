@@ -19,10 +19,12 @@ void grow(std::vector<std::byte>& memory, std::size_t size) {
 }
 
 // Whether a search for repetitions, which takes three times as long as this look, may gain a 16th of a plane that
-// Huffman codes bring to `coded` bytes. To name a repetition takes some 24 bits, so it has to spare the codes of more.
-// When repetitions of that length begin at less than a 16th of the places, all of them together spare less.
+// Huffman codes bring to `coded` bytes. To name a repetition takes some 24 bits, so it has to spare the codes of more,
+// and places where such begin have to be more than a 16th; half of that will do here, since one that is as far away as
+// the one before takes fewer.
 bool may_repeat(std::span<const std::byte> plane, std::size_t coded) noexcept {
   constexpr std::size_t kBytesToName = 3;
+  if (coded <= plane.size() / 16) return false;
   return has_repeats(plane, std::clamp<std::size_t>(kBytesToName * plane.size() / coded, 4, 16));
 }
 
@@ -78,7 +80,6 @@ ChunkEncoder::Choice ChunkEncoder::choose(std::span<const std::byte> sample, Pla
   for (std::size_t i = 0; i < layout.width; ++i) {
     std::size_t best = size;
     const auto attempt = [&](PlaneCoding coding, std::size_t least_gain) {
-      if (best <= least_gain) return;
       const auto room = std::span{stored_}.first(best - least_gain);
       if (const std::size_t found = compress(plane(i, size), coding, room); found != 0) {
         best = found;

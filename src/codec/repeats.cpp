@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 namespace ckpt::codec {
 namespace {
@@ -23,19 +24,30 @@ Text text_at(const std::byte* begin, std::size_t length) noexcept {
   return {first, last};
 }
 
+constexpr unsigned kTableBits = 13;
+
+std::size_t index_of(const Text& text) noexcept {
+  constexpr std::uint64_t kOdd = 0x9e3779b97f4a7c15;  // 2^64 by the golden ratio: spreads over the high bits
+  return ((text.first * kOdd) ^ text.last) * kOdd >> (64 - kTableBits);
+}
+
 template <typename Word>
 bool has_repeats_of(std::span<const std::byte> data, std::size_t length) noexcept {
-  constexpr unsigned kTableBits = 13;
-  constexpr std::uint64_t kOdd = 0x9e3779b97f4a7c15;  // 2^64 by the golden ratio: spreads over the high bits
   std::array<std::uint32_t, std::size_t{1} << kTableBits> last_place{};
   const std::size_t places = data.size() - length + 1;
-  std::size_t wanted = places / 16 + 1;
+  std::size_t wanted = places / 32 + 1;
+  std::size_t next_of_last = places;  // where the last repetition goes on; the table may have forgotten that place
   for (std::size_t i = 0; i < places; ++i) {
     const Text text = text_at<Word>(data.data() + i, length);
-    std::uint32_t& place = last_place[((text.first * kOdd) ^ text.last) * kOdd >> (64 - kTableBits)];
-    const std::size_t before = place;
-    place = static_cast<std::uint32_t>(i);
-    if (before < i && text_at<Word>(data.data() + before, length) == text && --wanted == 0) return true;
+    const auto is_at = [&](std::size_t place) { return place < i && text_at<Word>(&data[place], length) == text; };
+    std::size_t before = std::exchange(last_place[index_of(text)], static_cast<std::uint32_t>(i));
+    if (!is_at(before)) before = next_of_last;
+    if (!is_at(before)) {
+      next_of_last = places;
+      continue;
+    }
+    if (--wanted == 0) return true;
+    next_of_last = before + 1;
   }
   return false;
 }

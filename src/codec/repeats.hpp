@@ -6,7 +6,7 @@
 
 namespace ckpt::codec {
 
-/// Whether a 16th or more of the places in `data` begin `length` bytes that came before, as far as a small table
+/// Whether more than a 32nd of the places in `data` begin `length` bytes that came before, as far as a small table
 /// remembers. `length` is 4 to 16.
 bool has_repeats(std::span<const std::byte> data, std::size_t length) noexcept;
 

@@ -49,7 +49,8 @@ void TensorBatch::write(std::span<codec::ChunkEncoder> encoders) {
     const auto& [tensor, chunk] = parts[i];
     return tensor->writer.is_compressed() ? tensor->writer.encode(tensor->data, chunk, encoder) : EncodedChunk{};
   };
-  compress_in_order(parts.size(), encoders, capacity_ / 4, encode, [&](std::size_t i, const EncodedChunk& encoded) {
+  const std::size_t most_kept = capacity_ / 4;  // as a tensor alone: two chunks a thread
+  compress_in_order(parts.size(), encoders, most_kept, encode, [&](std::size_t i, const EncodedChunk& encoded) {
     Waiting& tensor = *parts[i].tensor;
     if (tensor.writer.is_compressed()) return tensor.writer.append_encoded(encoded);
     tensor.writer.append(tensor.data);

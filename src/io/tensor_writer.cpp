@@ -11,7 +11,7 @@ namespace ckpt::io {
 namespace {
 
 // Pieces from all over the data, one after the other: a 64th of it, within bounds, or all where there is little. Trying
-// all codings takes up to ten times as long as the right one.
+// codings takes up to ten times as long as the right one.
 std::vector<std::byte> sample_of(std::span<const std::byte> data) {
   constexpr std::size_t kPieceBytes = 4096;  // whole elements of every dtype
   const std::size_t pieces = std::clamp<std::size_t>(data.size() / 64 / kPieceBytes, 4, 16);

@@ -2,7 +2,6 @@
 
 #include "base/checked.hpp"
 #include "base/parallel.hpp"
-#include "os/memory.hpp"
 #include "os/system_error.hpp"
 
 #include <ckpt/error.hpp>
@@ -168,24 +167,18 @@ void ReplacementFile::lend(std::span<const std::byte> data, std::size_t piece_si
   writer_->lend(data, std::exchange(size_, end), piece_size, work);
 }
 
-// To the page cache straight from the caller's memory, in parts that are whole huge pages of the file: a page of the
-// cache is as large as the write that made it, and a file in huge pages is read faster.
+// To the page cache straight from the caller's memory.
 void ReplacementFile::write_pieces(std::span<const std::byte> data, std::size_t piece_size,
                                    const BlockWriter::Work& work) {
   if (filled_ > 0) write_block();
   require_room(size_ + data.size());
-  const auto begun = static_cast<std::size_t>(size_ % kHugePage);  // of the first part's page
   std::atomic<int> error = 0;
-  base::deal_out(base::divide_up(begun + data.size(), kHugePage), options_.cores, [&] {
+  base::deal_out(base::divide_up(data.size(), piece_size), options_.cores, [&] {
     return [&](std::size_t i) {
-      const std::size_t from = i == 0 ? 0 : i * kHugePage - begun;
-      const std::size_t to = std::min(data.size(), (i + 1) * kHugePage - begun);
-      // The pieces that begin in this part.
-      for (std::size_t piece = base::divide_up(from, piece_size); piece * piece_size < to; ++piece) {
-        const auto rest = data.subspan(piece * piece_size);
-        work(piece, rest.first(std::min(rest.size(), piece_size)));
-      }
-      if (const int failed = write_all(file_.get(), data.subspan(from, to - from), size_ + from)) error = failed;
+      const auto rest = data.subspan(i * piece_size);
+      const auto piece = rest.first(std::min(rest.size(), piece_size));
+      work(i, piece);
+      if (const int failed = write_all(file_.get(), piece, size_ + i * piece_size)) error = failed;
     };
   });
   if (error != 0) fail(error, "cannot write");

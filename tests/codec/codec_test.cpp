@@ -234,6 +234,16 @@ TEST_CASE("repetitions are found that are long and frequent enough") {
   }
 }
 
+TEST_CASE("a long repetition is found however long ago it was") {
+  Bytes data = random_bytes(65'536, 1);
+  CHECK_FALSE(codec::has_repeats(data, 4));
+  std::copy_n(data.begin(), data.size() / 2, data.begin() + 32'768);
+  CHECK(codec::has_repeats(data, 4));
+  Bytes plane = random_bytes(16'384, 2);
+  std::copy_n(plane.begin(), plane.size() / 4, plane.end() - 4'096);
+  CHECK(codec::has_repeats(plane, 4));
+}
+
 TEST_CASE("little data has no repetitions") {
   CHECK_FALSE(codec::has_repeats({}, 4));
   CHECK_FALSE(codec::has_repeats(Bytes(15), 16));

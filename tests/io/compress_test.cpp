@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <future>
+#include <memory>
 #include <stdexcept>
 #include <vector>
 
@@ -24,6 +25,23 @@ TEST_CASE("chunks are handed on in the order of their numbers", "[compress]") {
   }
   CHECK(handed ==
         std::vector<std::pair<std::size_t, std::uint64_t>>{{0, 10}, {1, 11}, {2, 12}, {3, 13}, {4, 14}, {5, 15}});
+}
+
+TEST_CASE("chunks are brought while one is handed on", "[compress]") {
+  std::vector<std::future<void>> waiting;  // which would wait, too, if it were destroyed before
+  std::vector<std::size_t> handed;
+  std::unique_ptr<InOrder> output;
+  const auto hand_on = [&](std::size_t number, const EncodedChunk&) {
+    handed.push_back(number);
+    if (number != 0) return;
+    auto one = std::async(std::launch::async, [&] { output->deliver(1, {}); });
+    CHECK(one.wait_for(std::chrono::seconds{10}) == std::future_status::ready);
+    handed.push_back(100);
+    waiting.push_back(std::move(one));
+  };
+  output = std::make_unique<InOrder>(8, hand_on);
+  output->deliver(0, {});
+  CHECK(handed == std::vector<std::size_t>{0, 100, 1});
 }
 
 TEST_CASE("what finds no room waits for its turn", "[compress]") {
