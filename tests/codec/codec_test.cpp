@@ -225,7 +225,7 @@ TEST_CASE("repetitions are found that are long and frequent enough") {
     Bytes data = random_bytes(16 * kPiece, length);
     CHECK_FALSE(codec::has_repeats(data, length));
     const auto begins = [&](std::size_t copied) {  // each piece with the first bytes of the one before
-      for (std::size_t i = kPiece; i < data.size(); i += kPiece) std::copy_n(data.begin(), copied, data.begin() + i);
+      for (std::size_t i = kPiece; i < data.size(); i += kPiece) std::copy_n(data.data(), copied, data.data() + i);
       return codec::has_repeats(data, length);
     };
     CHECK_FALSE(begins(length - 1));  // too short
