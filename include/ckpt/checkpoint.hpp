@@ -82,7 +82,7 @@ class Checkpoint : public Trackable {
   RestoreStatus read(const std::filesystem::path& path, const RestoreOptions& options = {});
 
   /// What restore() or read() would do with that file. Changes nothing. Throws as they do, but for mismatch, which the
-  /// plan lists. RestorePlan::extra does not name the file's save counter, which restore() takes and read() leaves.
+  /// plan lists. The save counter, which restore() takes and read() leaves, is in it once save_counter() has made it.
   RestorePlan plan(const std::filesystem::path& path, const RestoreOptions& options = {}) const;
 
   /// The number of the last save; created (as 0, or with a value that waits for it) at the first use.

@@ -52,6 +52,7 @@ struct Program {
     net.track("kernel", kernel);
     net.track("layer", layer);
     layer.track("kernel", inner);
+    checkpoint.save_counter();  // restore() makes it, and a plan can tell only of what there is
   }
   Variable<float> kernel{1};
   Variable<float> inner{2};

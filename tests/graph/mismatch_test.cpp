@@ -298,3 +298,18 @@ TEST_CASE("a plan names aliases, slots and the part that was asked for", "[graph
   Checkpoint part{net};
   CHECK(part.plan(dir / "slots-1.ckpt", {.root = "net"}).summary() == "1 matched, 0 mismatched, 0 missing, 0 extra");
 }
+
+TEST_CASE("a plan has the save counter once there is one", "[graph][restore][plan]") {
+  TempDir dir;
+  Variable<float> v{1};
+  const auto file = Checkpoint{{"v", v}}.write(dir / "a.ckpt");
+  const RestoreOptions options{.renames = {{"save_counter", "v"}}};
+  Checkpoint checkpoint;
+  CHECK(checkpoint.plan(file, options).applicable());  // as read() will find
+  checkpoint.save_counter();
+  const RestorePlan plan = checkpoint.plan(file, options);
+  CHECK_FALSE(plan.applicable());
+  REQUIRE(plan.mismatched.size() == 1);
+  CHECK(plan.mismatched[0].path == "save_counter");
+  CKPT_CHECK_CODE(ErrorCode::mismatch, checkpoint.restore(file, options));
+}
