@@ -102,6 +102,7 @@ void CheckpointManager::Impl::pass_over(const std::string& file, const Error& pr
   base::log(LogLevel::warning, std::string{"passing over a checkpoint: "} + problem.what());
   const Lock lock{mutex_};
   damaged_.insert(file);
+  verified_.erase(file);  // its sums were right, and it could not be unpacked
 }
 
 // A checkpoint that a kill kept out of the list belongs to this run once it was restored. An older file that was not
