@@ -36,7 +36,7 @@ struct WriterOptions {
   int compression_level = 1;
   /// That compute checksums and compress, at most 256; 0: one per core that the calling thread may run on. Each that
   /// compresses takes the memory of four chunks, and up to eight, 128 MiB for all, are for tensors that add() keeps
-  /// until all threads have work. At most 8 compute checksums of a durable file; up to 12 more wait for the disk, with
+  /// while others are compressed. At most 8 compute checksums of a durable file; up to 12 more wait for the disk, with
   /// 24 MiB between them all.
   unsigned threads = 0;
   /// Bytes: powers of two, kMinAlignment to kMaxAlignment. Blobs of `large_alignment` bytes or more start on it.

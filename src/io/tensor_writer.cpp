@@ -28,12 +28,11 @@ std::vector<std::byte> sample_of(std::span<const std::byte> data) {
 
 }  // namespace
 
-TensorWriter::TensorWriter(os::ReplacementFile& file, const format::Geometry& geometry,
-                           std::span<codec::ChunkEncoder> encoders, std::string path, DType dtype, const Shape& shape,
-                           std::uint64_t data_size)
+TensorWriter::TensorWriter(os::ReplacementFile& file, const format::Geometry& geometry, Pipeline* pipeline,
+                           std::string path, DType dtype, const Shape& shape, std::uint64_t data_size)
     : file_{file},
       geometry_{geometry},
-      encoders_{encoders},
+      pipeline_{pipeline},
       layout_{codec::plane_layout(dtype)},
       path_{std::move(path)},
       identity_{format::identity(path_, dtype, shape, data_size, codec::xxh3)} {
@@ -42,7 +41,7 @@ TensorWriter::TensorWriter(os::ReplacementFile& file, const format::Geometry& ge
   record_.shape = shape;
   record_.data_size = data_size;
   // What fits into the least room that a blob takes cannot gain.
-  is_decided_ = encoders_.empty() || data_size <= geometry_.small_alignment;
+  is_decided_ = pipeline_ == nullptr || data_size <= geometry_.small_alignment;
 }
 
 std::size_t TensorWriter::chunk_count() const noexcept {
@@ -150,31 +149,18 @@ void TensorWriter::gather(std::span<const std::byte> data) {
 }
 
 void TensorWriter::append_chunks(std::span<const std::byte> chunks) {
-  if (!is_decided_) choose(chunks, encoders_.front());
-  if (!is_compressed()) return append_stored(chunks);
-  const std::size_t first = sums_.size();
-  const auto encode = [&](std::size_t i, codec::ChunkEncoder& encoder) {
-    return encode_chunk(chunk_of(chunks, i), first + i, encoder);
-  };
-  const std::size_t most_kept = 2 * encoders_.size() * geometry_.chunk_size;
-  compress_in_order(base::divide_up(chunks.size(), std::size_t{geometry_.chunk_size}), encoders_, most_kept, encode,
-                    [this](std::size_t, const EncodedChunk& chunk) { append_encoded(chunk); });
+  Part part{*this, chunks, sums_.size()};
+  pipeline_->wait_for(pipeline_->submit(part, chunks.size()));
+}
+
+TensorWriter::Part TensorWriter::whole(std::span<const std::byte> data) {
+  received_ = data.size();
+  return {*this, data, 0};
 }
 
 std::span<const std::byte> TensorWriter::chunk_of(std::span<const std::byte> data, std::size_t number) const noexcept {
   const auto rest = data.subspan(number * geometry_.chunk_size);
   return rest.first(std::min<std::size_t>(rest.size(), geometry_.chunk_size));
-}
-
-EncodedChunk TensorWriter::encode(std::span<const std::byte> data, std::size_t number,
-                                  codec::ChunkEncoder& encoder) const {
-  return encode_chunk(chunk_of(data, number), number, encoder);
-}
-
-EncodedChunk TensorWriter::encode_chunk(std::span<const std::byte> chunk, std::size_t number,
-                                        codec::ChunkEncoder& encoder) const {
-  const auto stored = encoder.encode(chunk, layout_, codings_);
-  return {stored, codec::xxh3(stored, identity_ + number)};
 }
 
 void TensorWriter::append_encoded(const EncodedChunk& chunk) {
@@ -183,6 +169,33 @@ void TensorWriter::append_encoded(const EncodedChunk& chunk) {
   frames_.push_back(static_cast<std::uint32_t>(chunk.stored.size()));
   file_.append(chunk.stored);
   record_.blob_size += chunk.stored.size();
+}
+
+void TensorWriter::Part::choose(codec::ChunkEncoder& encoder) {
+  if (!tensor_.is_decided_) tensor_.choose(data_, encoder);
+}
+
+// What is stored is one, however large, which waits in no memory but its own.
+std::size_t TensorWriter::Part::count() const {
+  return tensor_.is_compressed() ? base::divide_up(data_.size(), std::size_t{tensor_.geometry_.chunk_size}) : 1;
+}
+
+std::size_t TensorWriter::Part::room_for(std::size_t chunk) const {
+  return tensor_.is_compressed() ? tensor_.chunk_of(data_, chunk).size() : 0;
+}
+
+EncodedChunk TensorWriter::Part::encode(std::size_t chunk, codec::ChunkEncoder& encoder) const {
+  if (!tensor_.is_compressed()) return {};
+  const auto stored = encoder.encode(tensor_.chunk_of(data_, chunk), tensor_.layout_, tensor_.codings_);
+  return {stored, codec::xxh3(stored, tensor_.identity_ + first_ + chunk)};
+}
+
+void TensorWriter::Part::consume(std::size_t /*chunk*/, const EncodedChunk& encoded) {
+  if (tensor_.is_compressed()) {
+    tensor_.append_encoded(encoded);
+  } else {
+    tensor_.append_stored(data_);
+  }
 }
 
 format::TensorRecord TensorWriter::finish() {

@@ -4,7 +4,7 @@
 #include "codec/chunk.hpp"
 #include "codec/xxh3.hpp"
 #include "format/tensor_record.hpp"
-#include "io/compress.hpp"
+#include "io/pipeline.hpp"
 #include "os/replacement_file.hpp"
 
 #include <ckpt/writer.hpp>
@@ -23,9 +23,9 @@ namespace ckpt::io {
 /// and compressed on several threads.
 class TensorWriter {
  public:
-  /// `encoders` has one for each thread that may compress, and is empty when the tensor shall be stored.
-  TensorWriter(os::ReplacementFile& file, const format::Geometry& geometry, std::span<codec::ChunkEncoder> encoders,
-               std::string path, DType dtype, const Shape& shape, std::uint64_t data_size);
+  /// `pipeline` is null when the tensor shall be stored.
+  TensorWriter(os::ReplacementFile& file, const format::Geometry& geometry, Pipeline* pipeline, std::string path,
+               DType dtype, const Shape& shape, std::uint64_t data_size);
 
   TensorWriter(const TensorWriter&) = delete;  // the record refers to path_
   TensorWriter& operator=(const TensorWriter&) = delete;
@@ -33,15 +33,12 @@ class TensorWriter {
   /// Throws invalid_argument for more than data_size bytes in all; io.
   void append(std::span<const std::byte> data);
 
-  /// For who compresses several tensors at a time: whether and how this one is compressed is decided by all of its
-  /// data; then each chunk of it is encoded, which may be done on several threads; what that returned is appended in
-  /// order, instead of the data.
-  void choose(std::span<const std::byte> data, codec::ChunkEncoder& encoder);
-  bool is_decided() const noexcept { return is_decided_; }
-  bool is_compressed() const noexcept { return record_.codec == format::Codec::zstd; }
-  std::size_t chunk_count() const noexcept;
-  EncodedChunk encode(std::span<const std::byte> data, std::size_t number, codec::ChunkEncoder& encoder) const;
-  void append_encoded(const EncodedChunk& chunk);
+  /// All of its data, for who compresses several tensors at a time, instead of append(). The data stays where it is.
+  class Part;
+  Part whole(std::span<const std::byte> data);
+
+  /// Whether it writes right into the file: it is stored, and no thread of a pipeline has to look at it before.
+  bool is_stored() const noexcept { return is_decided_ && !is_compressed(); }
 
   /// The record but for block and path pools. Throws invalid_argument when bytes are missing.
   format::TensorRecord finish();
@@ -56,14 +53,17 @@ class TensorWriter {
   void append_whole_chunks(std::span<const std::byte> data);
   void gather(std::span<const std::byte> data);
   void append_chunks(std::span<const std::byte> chunks);
+  void choose(std::span<const std::byte> data, codec::ChunkEncoder& encoder);
   std::span<const std::byte> chunk_of(std::span<const std::byte> data, std::size_t number) const noexcept;
-  EncodedChunk encode_chunk(std::span<const std::byte> chunk, std::size_t number, codec::ChunkEncoder& encoder) const;
+  std::size_t chunk_count() const noexcept;
+  bool is_compressed() const noexcept { return record_.codec == format::Codec::zstd; }
+  void append_encoded(const EncodedChunk& chunk);
   std::uint64_t room_for(std::uint64_t size) const noexcept;
   std::uint64_t next_seed() const noexcept { return identity_ + sums_.size(); }
 
   os::ReplacementFile& file_;
   format::Geometry geometry_;
-  std::span<codec::ChunkEncoder> encoders_;
+  Pipeline* pipeline_;
   codec::PlaneLayout layout_;
   codec::PlaneCodings codings_{};
   std::string path_;
@@ -77,6 +77,25 @@ class TensorWriter {
   std::vector<std::byte> chunk_;              // what was gathered of the current chunk, when compressing or undecided
   std::optional<codec::Xxh3Stream> partial_;  // sum of the current chunk, when storing
   std::size_t in_chunk_ = 0;
+};
+
+/// What is between two calls of append(), or all of a tensor.
+class TensorWriter::Part final : public Pipeline::Job {
+ public:
+  /// `first` is the number of the first chunk.
+  Part(TensorWriter& tensor, std::span<const std::byte> data, std::size_t first)
+      : tensor_{tensor}, data_{data}, first_{first} {}
+
+  void choose(codec::ChunkEncoder& encoder) override;
+  std::size_t count() const override;
+  std::size_t room_for(std::size_t chunk) const override;
+  EncodedChunk encode(std::size_t chunk, codec::ChunkEncoder& encoder) const override;
+  void consume(std::size_t chunk, const EncodedChunk& encoded) override;
+
+ private:
+  TensorWriter& tensor_;
+  const std::span<const std::byte> data_;
+  const std::size_t first_;
 };
 
 }  // namespace ckpt::io

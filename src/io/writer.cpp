@@ -1,14 +1,14 @@
 #include "base/parallel.hpp"
 #include "base/path.hpp"
-#include "codec/chunk.hpp"
 #include "codec/xxh3.hpp"
+#include "codec/zstd.hpp"
 #include "format/header.hpp"
 #include "format/index_builder.hpp"
 #include "format/page_sums.hpp"
 #include "io/file_metadata.hpp"
 #include "io/graph_check.hpp"
 #include "io/located.hpp"
-#include "io/tensor_batch.hpp"
+#include "io/tensor_queue.hpp"
 #include "io/tensor_writer.hpp"
 #include "io/value_check.hpp"
 #include "os/replacement_file.hpp"
@@ -50,12 +50,6 @@ format::Geometry geometry_of(const WriterOptions& options) {
   return {options.chunk_bytes, options.small_alignment, options.large_alignment};
 }
 
-// Enough for all threads to end at about the same time.
-std::size_t batch_bytes(unsigned threads, std::size_t chunk_bytes) {
-  constexpr std::size_t kMost = std::size_t{128} << 20U;
-  return std::min(kMost, std::size_t{8} * threads * chunk_bytes);
-}
-
 WriterOptions checked(WriterOptions options) {
   if (auto wrong = format::why_not_a_geometry(geometry_of(options))) {
     wrong->advice = "set it in WriterOptions";
@@ -77,18 +71,26 @@ class Writer::Impl {
         geometry_{geometry_of(options_)},
         index_{geometry_, codec::xxh3},
         metadata_{options_},
-        batch_{batch_bytes(threads_, options_.chunk_bytes)},
         file_{std::make_unique<os::ReplacementFile>(
-            path_, os::ReplacementFile::Options{
-                       .durable = options_.durable, .expected_bytes = options_.expected_bytes, .cores = threads_})} {
-    encoders_.reserve(threads_);                // tensors keep spans of them
+            path_,
+            os::ReplacementFile::Options{
+                .durable = options_.durable, .expected_bytes = options_.expected_bytes, .cores = threads_})},
+        queue_{std::make_unique<io::TensorQueue>(threads_, options_.compression_level, options_.chunk_bytes)} {
     file_->append_zeros(format::kHeaderBytes);  // written over at the end, when the features are known
   }
+
+  ~Impl() {
+    // What it has, its threads may have been changing when the process was forked.
+    if (!is_inherited()) return;
+    [[maybe_unused]] const io::TensorQueue* leaked = queue_.release();
+  }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
 
   // Runs a step; after one that failed the temporary file is gone, and the next calls say so.
   template <typename Action>
   void step(Action&& action) {
-    if (file_ && file_->is_inherited()) {
+    if (is_inherited()) {
       refuse("the process was forked, and this writer is its parent's", path_.native(),
              "make a Writer in the process that uses it");
     }
@@ -96,9 +98,9 @@ class Writer::Impl {
     try {
       io::located(path_, std::forward<Action>(action));
     } catch (...) {
+      queue_->clear();  // before what it works on
       values_.reset();
       tensor_.reset();
-      batch_.clear();
       file_.reset();
       throw;
     }
@@ -107,9 +109,9 @@ class Writer::Impl {
   void begin(std::string_view path, DType dtype, const Shape& shape, const TensorOptions& options,
              std::optional<std::uint64_t> size_bytes) {
     const std::uint64_t size = checked_size(path, dtype, shape, options, size_bytes);
-    flush();
     block_ = options.block;
-    tensor_.emplace(*file_, geometry_, encoders(compression_of(options), size), std::string{path}, dtype, shape, size);
+    tensor_.emplace(*file_, geometry_, pipeline(options), std::string{path}, dtype, shape, size);
+    if (tensor_->is_stored()) queue_->finish(index_);  // else it comes behind those that wait
     values_.emplace(tensor_->path(), dtype, shape, size);
   }
 
@@ -122,6 +124,7 @@ class Writer::Impl {
   void end() {
     if (!tensor_) refuse("end without begin");
     const format::TensorRecord record = tensor_->finish();
+    queue_->finish(index_);  // those before it come first in the index, too
     index_.add(record, block_ ? &*block_ : nullptr, tensor_->chunk_sums(), tensor_->frame_sizes());
     values_.reset();
     tensor_.reset();
@@ -129,7 +132,7 @@ class Writer::Impl {
 
   void add(std::string_view path, DType dtype, const Shape& shape, std::span<const std::byte> data,
            const TensorOptions& options) {
-    if (may_wait(options, data.size())) return add_to_batch(path, dtype, shape, data, options);
+    if (may_wait(options, data.size())) return add_to_queue(path, dtype, shape, data, options);
     begin(path, dtype, shape, options, data.size());
     append(data);
     end();
@@ -137,7 +140,7 @@ class Writer::Impl {
 
   void alias(std::string_view path, std::string_view existing) {
     require_new(path);
-    if (batch_.contains(existing)) return batch_.add_alias(path, existing);
+    if (queue_->contains(existing)) return queue_->add_alias(index_, path, existing);
     const auto owner = index_.find(existing);
     if (!owner) {
       throw Error{ErrorCode::not_found,
@@ -157,7 +160,7 @@ class Writer::Impl {
 
   void commit() {
     if (tensor_) refuse("the tensor was begun but not ended", tensor_->path());
-    flush();
+    queue_->finish(index_);
     if (const std::uint64_t surplus = file_->size() % format::kIndexAlignment; surplus != 0) {
       file_->append_zeros(format::kIndexAlignment - surplus);
     }
@@ -184,10 +187,12 @@ class Writer::Impl {
   }
 
  private:
+  bool is_inherited() const noexcept { return file_ && file_->is_inherited(); }
+
   void require_new(std::string_view path) const {
     if (tensor_) refuse("the tensor before was begun but not ended", tensor_->path());
     if (const char* reason = base::why_not_a_path(path)) refuse(std::string{"this is no object path: "} + reason, path);
-    if (index_.find(path) || batch_.contains(path)) {
+    if (index_.find(path) || queue_->contains(path)) {
       throw Error{ErrorCode::already_exists,
                   {.problem = "a tensor of this path was added before",
                    .object = std::string{path},
@@ -226,33 +231,20 @@ class Writer::Impl {
 
   // One that is stored waits only for those before it, which it must follow in the file.
   bool may_wait(const TensorOptions& options, std::uint64_t size) const {
-    if (threads_ == 1 || !batch_.could_take(size)) return false;
-    return compression_of(options) != Compression::none || !batch_.is_empty();
+    if (!queue_->could_take(size)) return false;
+    return compression_of(options) != Compression::none || !queue_->is_empty();
   }
 
-  void add_to_batch(std::string_view path, DType dtype, const Shape& shape, std::span<const std::byte> data,
+  void add_to_queue(std::string_view path, DType dtype, const Shape& shape, std::span<const std::byte> data,
                     const TensorOptions& options) {
     const std::uint64_t size = checked_size(path, dtype, shape, options, data.size());
     io::ValueCheck{path, dtype, shape, size}.append(data);
-    if (!batch_.has_room_for(size)) flush();
-    batch_.add(data, options.block, *file_, geometry_, encoders(compression_of(options), size), std::string{path},
-               dtype, shape, size);
+    queue_->add(index_, data, options.block, *file_, geometry_, pipeline(options), std::string{path}, dtype, shape,
+                size);
   }
 
-  void flush() {
-    if (!batch_.is_empty()) batch_.flush(encoders(batch_.useful_threads()), index_);
-  }
-
-  std::span<codec::ChunkEncoder> encoders(Compression compression, std::uint64_t size_bytes) {
-    if (compression == Compression::none) return {};
-    return encoders(base::divide_up(size_bytes, std::uint64_t{geometry_.chunk_size}));
-  }
-
-  // At most `useful`, and one at least; made when there are to be so many for the first time.
-  std::span<codec::ChunkEncoder> encoders(std::uint64_t useful) {
-    const auto count = static_cast<std::size_t>(std::clamp<std::uint64_t>(useful, 1, threads_));
-    while (encoders_.size() < count) encoders_.emplace_back(options_.compression_level);
-    return std::span{encoders_}.first(count);
+  io::Pipeline* pipeline(const TensorOptions& options) const {
+    return compression_of(options) == Compression::none ? nullptr : &queue_->pipeline();
   }
 
   std::filesystem::path path_;
@@ -262,9 +254,8 @@ class Writer::Impl {
   format::IndexBuilder index_;
   io::FileMetadata metadata_;
   ObjectGraph graph_;
-  std::vector<codec::ChunkEncoder> encoders_;
-  io::TensorBatch batch_;
   std::unique_ptr<os::ReplacementFile> file_;  // null after commit and after a failure
+  std::unique_ptr<io::TensorQueue> queue_;
   std::optional<io::TensorWriter> tensor_;
   std::optional<io::ValueCheck> values_;  // of tensor_
   std::optional<BlockType> block_;        // of tensor_

@@ -228,11 +228,11 @@ TEST_CASE("the file is the same for any number of threads and any pieces") {
   };
   const Bytes whole = write(1, data.size());
   CHECK(Reader::open(dir / "a.ckpt").info(0).compression == Compression::zstd);
-  CHECK(write(5, data.size()) == whole);
-  CHECK(write(1'000'000, data.size()) == whole);
+  CHECK((write(5, data.size()) == whole));
+  CHECK((write(1'000'000, data.size()) == whole));
   // Pieces of less than a chunk decide by the first chunk: the same choice here.
   for (const std::size_t piece : {4000U, 65'536U, 70'000U, 200'001U}) {
-    CHECK(write(3, piece) == write(1, piece));
+    CHECK((write(3, piece) == write(1, piece)));
     CHECK(bytes_of(Reader::open(dir / "a.ckpt", {.verify = Verify::full}).tensor("a")) == data);
     CHECK(bytes_of(Reader::open(dir / "a.ckpt", {.threads = 1}).tensor("b")) == data);
   }
@@ -264,12 +264,72 @@ TEST_CASE("tensors that are compressed together make the same file as one after 
     return read_file(dir / "a.ckpt");
   };
   const Bytes alone = write(1);
-  for (const unsigned threads : {2U, 3U, 16U}) CHECK(write(threads) == alone);
+  for (const unsigned threads : {2U, 3U, 16U}) CHECK((write(threads) == alone));  // too long to be shown
   const Reader reader = Reader::open(dir / "a.ckpt", {.verify = Verify::full});
   for (std::size_t i = 0; i < kTensors; ++i) {
     INFO(i);
     CHECK(bytes_of(reader.tensor("tensor" + std::to_string(i))) == data_of(i));
   }
+}
+
+TEST_CASE("more tensors and aliases than may wait at a time") {
+  const TempDir dir;
+  constexpr std::size_t kTensors = 10'000;
+  const auto data_of = [](std::size_t i) { return normal_floats(i % 40 * 4, i); };
+  WriterOptions options = small_chunks();
+  options.threads = 3;
+  Writer writer{dir / "a.ckpt", options};
+  for (std::size_t i = 0; i < kTensors; ++i) {
+    const Bytes data = data_of(i);
+    const std::string path = "tensor" + std::to_string(i);
+    writer.add(path, DType::f32, {static_cast<std::int64_t>(data.size() / 4)}, data);
+    writer.alias("alias" + std::to_string(i), path);
+  }
+  writer.commit();
+  const Reader reader = Reader::open(dir / "a.ckpt", {.verify = Verify::full});
+  CHECK(reader.size() == 2 * kTensors);
+  for (std::size_t i = 0; i < kTensors; ++i) {
+    REQUIRE(bytes_of(reader.tensor("tensor" + std::to_string(i))) == data_of(i));
+    REQUIRE(bytes_of(reader.tensor("alias" + std::to_string(i))) == data_of(i));
+  }
+}
+
+// 1 MiB may wait here: what leaves room, what fills it to the byte, what starts again from its beginning.
+TEST_CASE("tensors of any size wait beside each other") {
+  const TempDir dir;
+  constexpr std::size_t kRoom = 8 * 2 * kMinChunkBytes;
+  std::vector<std::size_t> sizes;
+  for (std::size_t i = 0; i < 12; ++i)
+    sizes.insert(sizes.end(), {kRoom / 2, kRoom / 4, kRoom / 8, kRoom / 2 - 4, 0, 8});
+  for (std::size_t i = 0; i < 12; ++i)
+    sizes.insert(sizes.end(), {kRoom / 2, kRoom / 2, kRoom / 3 / 4 * 4, kRoom / 2 + 4});
+  const auto data_of = [&](std::size_t i) { return normal_floats(sizes[i], i); };
+  WriterOptions options = small_chunks();
+  options.threads = 2;
+  Writer writer{dir / "a.ckpt", options};
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    Bytes data = data_of(i);
+    writer.add(std::to_string(i), DType::f32, {static_cast<std::int64_t>(sizes[i] / 4)}, data);
+    std::ranges::fill(data, std::byte{0x5a});  // may be used again
+  }
+  writer.commit();
+  const Reader reader = Reader::open(dir / "a.ckpt", {.verify = Verify::full});
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    INFO(i);
+    CHECK(bytes_of(reader.tensor(std::to_string(i))) == data_of(i));
+  }
+}
+
+TEST_CASE("a Writer that is dropped while it compresses leaves nothing") {
+  const TempDir dir;
+  const Bytes data = normal_floats(500'000, 1);
+  for (int i = 0; i < 10; ++i) {
+    WriterOptions options = small_chunks();
+    options.threads = 4;
+    Writer writer{dir / "a.ckpt", options};
+    for (int tensor = 0; tensor < i; ++tensor) writer.add(std::to_string(tensor), DType::f32, {125'000}, data);
+  }
+  CHECK(names_in(dir.path()).empty());
 }
 
 TEST_CASE("what is wrong with a tensor is told at once, also while others wait to be compressed") {

@@ -6,6 +6,7 @@
 #include <support/child.hpp>
 #include <support/errors.hpp>
 #include <support/files.hpp>
+#include <support/floats.hpp>
 #include <support/sample.hpp>
 #include <support/temp_dir.hpp>
 #include <support/together.hpp>
@@ -201,4 +202,35 @@ TEST_CASE("a forked process leaves the Writer of its parent alone", "[fork]") {
     CHECK(names_in(dir.path()).size() == 1);
     CHECK(Reader::open(dir / "model.ckpt").verify().ok());
   }
+}
+
+TEST_CASE("a forked process leaves the Writer of its parent alone, also while that compresses", "[fork]") {
+  const TempDir dir;
+  const Bytes data = normal_floats(std::size_t{4} << 20U, 1);
+  const Shape shape{static_cast<std::int64_t>(data.size() / 4)};
+  WriterOptions options;
+  options.compression = Compression::zstd;
+  options.chunk_bytes = kMinChunkBytes;
+  options.threads = 4;
+  options.durable = false;
+  std::optional<Writer> writer{std::in_place, dir / "model.ckpt", options};
+  constexpr int kTensors = 12;
+  for (int i = 0; i < kTensors; ++i) {
+    for (int part = 0; part < 8; ++part) {  // which wait to be compressed
+      writer->add(std::to_string(i) + "/" + std::to_string(part), DType::f32, {1000}, std::span{data}.first(4000));
+    }
+    const ChildResult result = run_child([&]() -> std::string {
+      const auto code = code_of([&] { writer->add("b", DType::f32, shape, data); });
+      if (code != std::optional{ErrorCode::invalid_argument}) return "it may be used";
+      writer.reset();
+      return {};
+    });
+    CHECK(result.text == "");
+    writer->add(std::to_string(i) + "/all", DType::f32, shape, data);
+  }
+  writer->commit();
+  CHECK(names_in(dir.path()).size() == 1);
+  const Reader reader = Reader::open(dir / "model.ckpt", {.verify = Verify::full});
+  CHECK(reader.size() == kTensors * 9);
+  for (int i = 0; i < kTensors; ++i) CHECK(bytes_of(reader.tensor(std::to_string(i) + "/all")) == data);
 }

@@ -1,0 +1,126 @@
+// Compressing the chunks of many tensors on several threads, and handing them on in order.
+#pragma once
+
+#include "codec/chunk.hpp"
+
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+namespace ckpt::io {
+
+/// A compressed chunk and the sum of what is stored of it.
+struct EncodedChunk {
+  std::span<const std::byte> stored;
+  std::uint64_t sum = 0;
+};
+
+/// Jobs are begun in the order in which they come, and finished in it; several are in work at a time. One thread uses
+/// it, and works, too, while it waits. What a job throws, that thread gets when it waits, and no more is done then.
+class Pipeline {
+ public:
+  /// A tensor, or a piece of one. Its functions are called on any thread.
+  class Job {
+   public:
+    Job() = default;
+    virtual ~Job() = default;
+    Job(const Job&) = delete;
+    Job& operator=(const Job&) = delete;
+
+    /// First, and once.
+    virtual void choose(codec::ChunkEncoder& encoder) = 0;
+    /// What follows from the choice: how many chunks, one at least, and how much memory one of them may take when it
+    /// waits for those before.
+    virtual std::size_t count() const = 0;
+    virtual std::size_t room_for(std::size_t chunk) const = 0;
+    /// Several at a time, in any order. What is returned lies in the encoder.
+    virtual EncodedChunk encode(std::size_t chunk, codec::ChunkEncoder& encoder) const = 0;
+    /// In order, those of all jobs one after the other.
+    virtual void consume(std::size_t chunk, const EncodedChunk& encoded) = 0;
+  };
+
+  /// Up to `threads` threads, one or more, with the one that waits. `level` is one that codec::require_zstd_level lets
+  /// pass. Chunks that wait for those before take the room of three of `chunk_bytes` a thread, or that of one.
+  Pipeline(unsigned threads, int level, std::size_t chunk_bytes);
+  /// Waits for what is in work, and leaves the rest.
+  ~Pipeline();
+  Pipeline(const Pipeline&) = delete;
+  Pipeline& operator=(const Pipeline&) = delete;
+
+  /// Which job it is, counted from 1. The job, of so many bytes, stays until it is finished, or stop() has returned.
+  std::size_t submit(Job& job, std::size_t bytes);
+
+  /// How many are finished: the first so many.
+  std::size_t finished();
+
+  /// Returns when so many are finished. Throws what a job threw, when nobody works any more.
+  void wait_for(std::size_t jobs);
+
+  /// Returns when nobody works; nothing more is done then.
+  void stop() noexcept;
+
+ private:
+  using Lock = std::unique_lock<std::mutex>;
+  struct Entry {
+    Job* job;
+    std::size_t bytes;
+    std::size_t count = 0;  // of chunks, when it is chosen
+    bool is_chosen = false;
+  };
+  struct Kept {
+    std::vector<std::byte> stored;
+    std::uint64_t sum = 0;
+  };
+
+  void start_threads() noexcept;
+  void run() noexcept;
+  bool can_encode() const;
+  bool can_choose() const noexcept { return choosing_ < submitted_; }
+  bool has_work() const { return !stopped_ && (can_encode() || can_choose()); }
+  bool is_at_rest() const noexcept { return stopped_ && active_ == 0; }
+  void do_work(Lock& lock, std::optional<codec::ChunkEncoder>& encoder) noexcept;
+  void choose(Lock& lock, codec::ChunkEncoder& encoder);
+  void encode(Lock& lock, codec::ChunkEncoder& encoder);
+  void deliver(Lock& lock, std::size_t number, EncodedChunk chunk);
+  void consume(Lock& lock, const EncodedChunk& chunk);
+  void wake();
+
+  const unsigned most_threads_;
+  const int level_;
+  const std::size_t most_bytes_;
+  std::mutex mutex_;
+  std::condition_variable work_;  // for the threads
+  std::condition_variable done_;  // for who waits
+  bool is_waiting_ = false;       // who waits
+  std::size_t target_ = 0;        // and for what
+
+  std::deque<Entry> jobs_;  // not finished
+  std::size_t submitted_ = 0;
+  std::size_t finished_ = 0;
+  std::size_t bytes_ = 0;              // of jobs_
+  std::size_t choosing_ = 0;           // the next job to choose
+  std::size_t dealing_ = 0;            // that whose chunks are dealt out
+  std::size_t next_of_dealing_ = 0;    // chunk
+  std::size_t next_of_finishing_ = 0;  // chunk of the first job
+  std::size_t dealt_out_ = 0;          // chunks of all jobs
+  std::size_t consumed_ = 0;
+  std::size_t room_taken_ = 0;  // by those between the two
+  std::unordered_map<std::size_t, Kept> kept_;
+
+  std::size_t active_ = 0;
+  bool stopped_ = false;
+  bool ending_ = false;
+  std::exception_ptr failure_;
+  std::optional<codec::ChunkEncoder> encoder_;  // of who waits
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace ckpt::io
