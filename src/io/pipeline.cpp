@@ -6,7 +6,7 @@
 namespace ckpt::io {
 
 Pipeline::Pipeline(unsigned threads, int level, std::size_t chunk_bytes)
-    : most_threads_{threads}, level_{level}, most_bytes_{3 * threads * chunk_bytes} {}
+    : most_threads_{threads}, level_{level}, most_bytes_{std::size_t{3} * threads * chunk_bytes} {}
 
 Pipeline::~Pipeline() {
   stop();
