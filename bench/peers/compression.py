@@ -1,5 +1,6 @@
 """Row 10: compression of trained weights. Files lie in memory (tmpfs), so that the disk does not count."""
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -22,6 +23,13 @@ def trained(scene):
             of_group(scene, name, tensors, Path(memory))
 
 
+def core_counts():
+    """A name and a number each: one, doubled as long as there are more, and all."""
+    total = len(os.sched_getaffinity(0))
+    between = [2**i for i in range(1, total.bit_length()) if 2**i < total]
+    return [("1 core", 1), *((f"{count} cores", count) for count in between), ("all cores", total)]
+
+
 def of_group(scene, name, tensors, memory):
     width = {"bf16": 2, "f16": 2, "f32": 4, "f64": 8}[tensors[0][1]]
     data, layout = memory / "data", memory / "layout"
@@ -30,36 +38,38 @@ def of_group(scene, name, tensors, memory):
     data.write_bytes(b"".join(raw for *_, raw in tensors))
     layout.write_text("".join(f"{path.replace('.', '_')}\t{dtype}\t{','.join(map(str, dims))}\n"
                               for path, dtype, dims, _ in tensors), encoding="utf-8")
-    one, all_cores, worker, row = scene.driver(cores=1), scene.driver(), scene.worker(cores=1), scene.row
+    worker, row = scene.worker(cores=1), scene.row
+    drivers = {cores: scene.driver(count) for cores, count in core_counts()}
     size = data.stat().st_size
-    cases = []
-    for driver, cores in ((one, "1 core"), (all_cores, "all cores")):
+    ins, outs, peers = {}, {}, []
+    for cores, driver in drivers.items():
         driver("model", layout=layout, data=data)
         file = memory / f"{cores.replace(' ', '-')}.ckpt"
         driver("save", file=file, durable=0, compression=COMPRESSION)
         written = memory / "in.ckpt"
-        cases.append(Case(f"{name}: ckpt in, {cores}", "ckpt", lambda driver=driver, file=written: rate(
+        ins[cores] = Case(f"{name}: ckpt in, {cores}", "ckpt", lambda driver=driver, file=written: rate(
             driver("save", file=file, durable=0, compression=COMPRESSION)),
-            before=lambda file=written: file.unlink(missing_ok=True), value="rate", unit="B/s"))
-        cases.append(Case(f"{name}: ckpt out, {cores}", "ckpt", lambda driver=driver, file=file: rate(
-            driver("read_into", file=file, mode="mmap")), value="rate", unit="B/s"))
+            before=lambda file=written: file.unlink(missing_ok=True), value="rate", unit="B/s")
+        outs[cores] = Case(f"{name}: ckpt out, {cores}", "ckpt", lambda driver=driver, file=file: rate(
+            driver("read_into", file=file, mode="mmap")), value="rate", unit="B/s")
     for label, level, planes in (("zstd -1", 1, 1), ("zstd -3", 3, 1), ("zstd -1 of planes", 1, width)):
-        cases.append(Case(f"{name}: {label} in, 1 core", "peer", lambda level=level, planes=planes: rate(
+        peers.append(Case(f"{name}: {label} in, 1 core", "peer", lambda level=level, planes=planes: rate(
             worker("compress", data=data, level=level, plane_bytes=planes)), value="rate", unit="B/s"))
-    scene.measure(cases)
-    stored = one("stored", file=memory / "1-core.ckpt")
+    scene.measure([*ins.values(), *outs.values(), *peers])
+    stored = drivers["1 core"]("stored", file=memory / "1-core.ckpt")
     ratio, bound = size / stored["stored"], size / weights.entropy_bound(tensors, width)
     row.notes.append(f"{name}, {size / MIB:.1f} MiB: ckpt {ratio:.3f}, bound of byte planes {bound:.3f}; "
                      + ", ".join(f"{peer.name.split(': ')[1].removesuffix(' in, 1 core')} "
                                  f"{size / peer.answers[0]['stored']:.3f} (out {peer.out_rate() / 1e9:.2f} GB/s)"
-                                 for peer in map(Peer, cases[4:]))
+                                 for peer in map(Peer, peers))
                      + f"; {stored['plain']} of {stored['tensors']} tensors are stored plain")
     row.at_least(f"{name}: ratio of the bound's", ratio / bound, 0.98)
-    row.at_least(f"{name}: GB/s in, 1 core", cases[0].median() / 1e9, 1.0)
-    row.at_least(f"{name}: GB/s out, 1 core", cases[1].median() / 1e9, 1.8)
-    row.at_least(f"{name}: in, all cores to 1", cases[2].median() / cases[0].median(), None)
-    row.at_least(f"{name}: out, all cores to 1", cases[3].median() / cases[1].median(), None)
-    for process in (one, all_cores, worker):
+    row.at_least(f"{name}: GB/s in, 1 core", ins["1 core"].median() / 1e9, 1.0)
+    row.at_least(f"{name}: GB/s out, 1 core", outs["1 core"].median() / 1e9, 1.8)
+    for way, of_cores in (("in", ins), ("out", outs)):
+        row.at_least(f"{name}: {way}, all cores to 1", of_cores["all cores"].median() / of_cores["1 core"].median(),
+                     None)
+    for process in (*drivers.values(), worker):
         process.close()
 
 
