@@ -35,7 +35,7 @@ struct WriterOptions {
   /// zstd's, -7 to 22, for what has repetitions. Exponents of weights have none, and are coded alike at each level.
   int compression_level = 1;
   /// That compute checksums and compress, at most 256; 0: one per core that the calling thread may run on. Each that
-  /// compresses takes the memory of four chunks, and up to eight, 128 MiB for all, are for tensors that add() keeps
+  /// compresses takes the memory of five chunks, and up to eight, 128 MiB for all, are for tensors that add() keeps
   /// while others are compressed. At most 8 compute checksums of a durable file; up to 12 more wait for the disk, with
   /// 24 MiB between them all.
   unsigned threads = 0;

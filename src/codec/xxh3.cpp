@@ -19,8 +19,6 @@ std::uint64_t xxh3(std::span<const std::byte> data, std::uint64_t seed) noexcept
 
 Xxh3Stream::Xxh3Stream() : state_{std::make_unique<State>()} { reset(0); }
 Xxh3Stream::~Xxh3Stream() = default;
-Xxh3Stream::Xxh3Stream(Xxh3Stream&&) noexcept = default;
-Xxh3Stream& Xxh3Stream::operator=(Xxh3Stream&&) noexcept = default;
 
 void Xxh3Stream::reset(std::uint64_t seed) noexcept { XXH3_64bits_reset_withSeed(&state_->xxh3, seed); }
 

@@ -16,8 +16,8 @@ class Xxh3Stream {
  public:
   Xxh3Stream();
   ~Xxh3Stream();
-  Xxh3Stream(Xxh3Stream&&) noexcept;
-  Xxh3Stream& operator=(Xxh3Stream&&) noexcept;
+  Xxh3Stream(const Xxh3Stream&) = delete;
+  Xxh3Stream& operator=(const Xxh3Stream&) = delete;
 
   void reset(std::uint64_t seed) noexcept;
   void update(std::span<const std::byte> data) noexcept;

@@ -57,8 +57,6 @@ ZstdCompressor::ZstdCompressor(int level) {
 }
 ZstdCompressor::ZstdCompressor(std::unique_ptr<State> state) noexcept : state_{std::move(state)} {}
 ZstdCompressor::~ZstdCompressor() = default;
-ZstdCompressor::ZstdCompressor(ZstdCompressor&&) noexcept = default;
-ZstdCompressor& ZstdCompressor::operator=(ZstdCompressor&&) noexcept = default;
 
 // At the lowest level it hardly looks for matches: it steps over more than a block where it finds none.
 ZstdCompressor ZstdCompressor::entropy_only() { return ZstdCompressor{std::make_unique<State>(ZSTD_minCLevel())}; }

@@ -18,8 +18,8 @@ class ZstdCompressor {
   /// One that does not search for repetitions.
   static ZstdCompressor entropy_only();
   ~ZstdCompressor();
-  ZstdCompressor(ZstdCompressor&&) noexcept;
-  ZstdCompressor& operator=(ZstdCompressor&&) noexcept;
+  ZstdCompressor(const ZstdCompressor&) = delete;
+  ZstdCompressor& operator=(const ZstdCompressor&) = delete;
 
   /// Writes one frame with its content size in it, and returns its size; 0 when `destination` is too small for it.
   /// Throws std::bad_alloc, and io for a failure inside zstd.

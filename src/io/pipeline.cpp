@@ -6,7 +6,7 @@
 namespace ckpt::io {
 
 Pipeline::Pipeline(unsigned threads, int level, std::size_t chunk_bytes)
-    : most_threads_{threads}, level_{level}, most_bytes_{std::size_t{3} * threads * chunk_bytes} {}
+    : most_threads_{threads}, level_{level}, chunk_bytes_{chunk_bytes} {}
 
 Pipeline::~Pipeline() {
   stop();
@@ -28,15 +28,17 @@ std::size_t Pipeline::submit(Job& job, std::size_t bytes) {
   return submitted_;
 }
 
-// For little data, starting one takes longer than what it would do. The process may have no more threads or memory:
-// fewer do.
+// As many as have something to do; for little data, starting one takes longer than what it would do. The process may
+// have no more threads or memory: fewer do.
 void Pipeline::start_threads() noexcept {
   constexpr std::size_t kWorthAThread = std::size_t{64} << 10U;
+  const std::size_t useful = std::min(bytes_ / kWorthAThread, bytes_ / chunk_bytes_ + jobs_.size());
   try {
-    while (threads_.size() + 1 < std::min<std::size_t>(most_threads_, bytes_ / kWorthAThread + 1)) {
+    while (may_start_more_ && threads_.size() < std::min<std::size_t>(most_threads_ - 1, useful)) {
       threads_.emplace_back([this] { run(); });
     }
   } catch (const std::exception&) {
+    may_start_more_ = false;
   }
 }
 
@@ -83,10 +85,11 @@ bool Pipeline::can_encode() const {
   if (dealing_ == submitted_) return false;
   const Entry& entry = jobs_[dealing_ - finished_];
   if (!entry.is_chosen) return false;
-  return dealt_out_ == consumed_ || room_taken_ + entry.job->room_for(next_of_dealing_) <= most_bytes_;
+  const std::size_t most = std::size_t{3} * most_threads_ * chunk_bytes_;
+  return dealt_out_ == consumed_ || room_taken_ + entry.job->room_for(next_of_dealing_) <= most;
 }
 
-// Compressing comes first; while that waits for a choice, the next ones are made.
+// Compressing comes first; while that waits for a choice or for room, the next choices are made.
 void Pipeline::do_work(Lock& lock, std::optional<codec::ChunkEncoder>& encoder) noexcept {
   ++active_;
   try {
@@ -132,7 +135,8 @@ void Pipeline::encode(Lock& lock, codec::ChunkEncoder& encoder) {
 }
 
 // Consumes the chunk when it is its turn, with those that waited for it; or leaves a copy to whoever comes to it. Until
-// consumed_ changes, the turn is this thread's. It changes after consuming: no turn comes after one that failed.
+// consumed_ changes, the turn is this thread's. It changes after consuming: no turn comes after one that failed. A
+// thread has its turn as long as others bring the next chunk in time, also that which waits for less.
 void Pipeline::deliver(Lock& lock, std::size_t number, EncodedChunk chunk) {
   Kept kept;
   lock.lock();
@@ -147,7 +151,7 @@ void Pipeline::deliver(Lock& lock, std::size_t number, EncodedChunk chunk) {
     }
   }
   consume(lock, chunk);
-  for (auto found = kept_.find(consumed_); found != kept_.end(); found = kept_.find(consumed_)) {
+  for (auto found = kept_.find(consumed_); !stopped_ && found != kept_.end(); found = kept_.find(consumed_)) {
     kept = std::move(found->second);
     kept_.erase(found);
     consume(lock, {kept.stored, kept.sum});
@@ -172,13 +176,18 @@ void Pipeline::consume(Lock& lock, const EncodedChunk& chunk) {
 
 // One at a time, who wakes the next one when there is more to do.
 void Pipeline::wake() {
-  const bool more = has_work();
-  if (is_waiting_ && (more || finished_ >= target_ || is_at_rest())) {
-    is_waiting_ = false;
-    done_.notify_one();
-  } else if (more) {
+  if (is_waiting_ && (finished_ >= target_ || is_at_rest())) wake_waiter();
+  if (!has_work()) return;
+  if (is_waiting_) {
+    wake_waiter();
+  } else {
     work_.notify_one();
   }
+}
+
+void Pipeline::wake_waiter() {
+  is_waiting_ = false;
+  done_.notify_one();
 }
 
 }  // namespace ckpt::io

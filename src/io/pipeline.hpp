@@ -24,7 +24,8 @@ struct EncodedChunk {
 };
 
 /// Jobs are begun in the order in which they come, and finished in it; several are in work at a time. One thread uses
-/// it, and works, too, while it waits. What a job throws, that thread gets when it waits, and no more is done then.
+/// it, and works, too, while it waits. What a job throws, that thread gets when it waits, and no more is done then. A
+/// forked child has to leak it: its threads are not there.
 class Pipeline {
  public:
   /// A tensor, or a piece of one. Its functions are called on any thread.
@@ -48,7 +49,8 @@ class Pipeline {
   };
 
   /// Up to `threads` threads, one or more, with the one that waits. `level` is one that codec::require_zstd_level lets
-  /// pass. Chunks that wait for those before take the room of three of `chunk_bytes` a thread, or that of one.
+  /// pass. Chunks that are encoded, wait for those before or are consumed take the room of three of `chunk_bytes` a
+  /// thread, or that of one.
   Pipeline(unsigned threads, int level, std::size_t chunk_bytes);
   /// Waits for what is in work, and leaves the rest.
   ~Pipeline();
@@ -92,15 +94,16 @@ class Pipeline {
   void deliver(Lock& lock, std::size_t number, EncodedChunk chunk);
   void consume(Lock& lock, const EncodedChunk& chunk);
   void wake();
+  void wake_waiter();
 
   const unsigned most_threads_;
   const int level_;
-  const std::size_t most_bytes_;
+  const std::size_t chunk_bytes_;
   std::mutex mutex_;
   std::condition_variable work_;  // for the threads
   std::condition_variable done_;  // for who waits
-  bool is_waiting_ = false;       // who waits
-  std::size_t target_ = 0;        // and for what
+  bool is_waiting_ = false;       // it sleeps; who wakes it says that it does not
+  std::size_t target_ = 0;        // until so many are finished, or all are at rest
 
   std::deque<Entry> jobs_;  // not finished
   std::size_t submitted_ = 0;
@@ -121,6 +124,7 @@ class Pipeline {
   std::exception_ptr failure_;
   std::optional<codec::ChunkEncoder> encoder_;  // of who waits
   std::vector<std::thread> threads_;
+  bool may_start_more_ = true;
 };
 
 }  // namespace ckpt::io

@@ -68,11 +68,4 @@ void TensorQueue::finish(format::IndexBuilder& index) {
   aliases_.clear();
 }
 
-void TensorQueue::clear() noexcept {
-  pipeline_.stop();
-  paths_.clear();
-  aliases_.clear();
-  tensors_.clear();
-}
-
 }  // namespace ckpt::io

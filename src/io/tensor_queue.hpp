@@ -23,8 +23,8 @@ namespace ckpt::io {
 
 /// Keeps copies of their data, so that all threads compress while the next ones come: a tensor alone has work for as
 /// many as it has chunks, and most have few. While it is not empty, the file is its pipeline's. One owner, one thread
-/// at a time, in one process: a forked child has to leak it, since its threads are not there. What it throws, the file
-/// does not survive; clear() comes before the file's end.
+/// at a time, in one process: a forked child has to leak it, as a Pipeline. What it throws, the file does not survive,
+/// and the queue ends before the file does.
 class TensorQueue {
  public:
   /// As Pipeline.
@@ -36,7 +36,7 @@ class TensorQueue {
   bool is_empty() const noexcept { return tensors_.empty() && aliases_.empty(); }
   bool contains(std::string_view path) const { return paths_.contains(path); }
   /// Whether a copy of so much would not keep too many others out, and more than one thread gains by it.
-  bool could_take(std::uint64_t size) const noexcept { return size <= capacity_ / 2; }
+  bool could_take(std::uint64_t size) const noexcept { return capacity_ > 0 && size <= capacity_ / 2; }
 
   /// The arguments of TensorWriter's constructor follow; `data`, which the queue could take, is copied. When there is
   /// no room, waits until the oldest are written, and adds them to `index`.
@@ -54,14 +54,14 @@ class TensorQueue {
   /// Returns when all is written and in `index`.
   void finish(format::IndexBuilder& index);
 
-  /// Drops all, after what is in work. Nothing can be added any more.
-  void clear() noexcept;
-
  private:
   struct Waiting {
     template <typename... Args>
     Waiting(std::span<const std::byte> its_data, std::optional<BlockType> its_block, Args&&... args)
-        : data{its_data}, block{std::move(its_block)}, writer{std::forward<Args>(args)...}, job{writer.whole(data)} {}
+        : data{its_data},
+          block{std::move(its_block)},
+          writer{std::forward<Args>(args)...},
+          job{writer.take_whole(data)} {}
 
     std::span<const std::byte> data;
     std::optional<BlockType> block;

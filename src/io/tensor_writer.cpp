@@ -153,7 +153,7 @@ void TensorWriter::append_chunks(std::span<const std::byte> chunks) {
   pipeline_->wait_for(pipeline_->submit(part, chunks.size()));
 }
 
-TensorWriter::Part TensorWriter::whole(std::span<const std::byte> data) {
+TensorWriter::Part TensorWriter::take_whole(std::span<const std::byte> data) {
   received_ = data.size();
   return {*this, data, 0};
 }
@@ -180,6 +180,7 @@ std::size_t TensorWriter::Part::count() const {
   return tensor_.is_compressed() ? base::divide_up(data_.size(), std::size_t{tensor_.geometry_.chunk_size}) : 1;
 }
 
+// But for some bytes: a chunk that does not shrink has a header besides.
 std::size_t TensorWriter::Part::room_for(std::size_t chunk) const {
   return tensor_.is_compressed() ? tensor_.chunk_of(data_, chunk).size() : 0;
 }

@@ -33,9 +33,10 @@ class TensorWriter {
   /// Throws invalid_argument for more than data_size bytes in all; io.
   void append(std::span<const std::byte> data);
 
-  /// All of its data, for who compresses several tensors at a time, instead of append(). The data stays where it is.
+  /// All of its data at once, instead of append(), for who compresses several tensors at a time. The data stays where
+  /// it is until that job is finished.
   class Part;
-  Part whole(std::span<const std::byte> data);
+  Part take_whole(std::span<const std::byte> data);
 
   /// Whether it writes right into the file: it is stored, and no thread of a pipeline has to look at it before.
   bool is_stored() const noexcept { return is_decided_ && !is_compressed(); }
@@ -79,7 +80,7 @@ class TensorWriter {
   std::size_t in_chunk_ = 0;
 };
 
-/// What is between two calls of append(), or all of a tensor.
+/// Whole chunks that came together, or all of a tensor.
 class TensorWriter::Part final : public Pipeline::Job {
  public:
   /// `first` is the number of the first chunk.

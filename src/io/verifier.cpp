@@ -162,7 +162,6 @@ class Verifier {
       try {
         action();
       } catch (const Error& error) {
-        if (!error.details().object.empty()) throw;
         ErrorDetails details = error.details();
         details.object = index_.path(tensor);
         throw Error{error.code(), std::move(details)};

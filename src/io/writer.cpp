@@ -11,12 +11,12 @@
 #include "io/tensor_queue.hpp"
 #include "io/tensor_writer.hpp"
 #include "io/value_check.hpp"
+#include "os/process.hpp"
 #include "os/replacement_file.hpp"
 
 #include <ckpt/error.hpp>
 #include <ckpt/writer.hpp>
 
-#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -80,8 +80,8 @@ class Writer::Impl {
   }
 
   ~Impl() {
-    // What it has, its threads may have been changing when the process was forked.
-    if (!is_inherited()) return;
+    if (os::process_id() == process_) return;
+    // In a forked child its threads are not there, and may have been changing what it has.
     [[maybe_unused]] const io::TensorQueue* leaked = queue_.release();
   }
   Impl(const Impl&) = delete;
@@ -98,7 +98,7 @@ class Writer::Impl {
     try {
       io::located(path_, std::forward<Action>(action));
     } catch (...) {
-      queue_->clear();  // before what it works on
+      queue_.reset();  // before what it works on
       values_.reset();
       tensor_.reset();
       file_.reset();
@@ -161,6 +161,7 @@ class Writer::Impl {
   void commit() {
     if (tensor_) refuse("the tensor was begun but not ended", tensor_->path());
     queue_->finish(index_);
+    queue_.reset();  // and its threads and memory
     if (const std::uint64_t surplus = file_->size() % format::kIndexAlignment; surplus != 0) {
       file_->append_zeros(format::kIndexAlignment - surplus);
     }
@@ -247,6 +248,7 @@ class Writer::Impl {
     return compression_of(options) == Compression::none ? nullptr : &queue_->pipeline();
   }
 
+  int process_ = os::process_id();
   std::filesystem::path path_;
   WriterOptions options_;
   unsigned threads_;
@@ -255,7 +257,7 @@ class Writer::Impl {
   io::FileMetadata metadata_;
   ObjectGraph graph_;
   std::unique_ptr<os::ReplacementFile> file_;  // null after commit and after a failure
-  std::unique_ptr<io::TensorQueue> queue_;
+  std::unique_ptr<io::TensorQueue> queue_;     // the same; ends before the file
   std::optional<io::TensorWriter> tensor_;
   std::optional<io::ValueCheck> values_;  // of tensor_
   std::optional<BlockType> block_;        // of tensor_

@@ -265,6 +265,8 @@ TEST_CASE("the destructor waits for what is in flight", "[graph][async]") {
     last = saver.save(dir / "c");
     AsyncSaver moved{std::move(saver)};
     CKPT_CHECK_CODE(ErrorCode::invalid_argument, saver.wait());
+    saver = std::move(moved);
+    CKPT_CHECK_CODE(ErrorCode::invalid_argument, moved.wait());
   }
   CHECK(names_in(dir.path()) == Paths{"c-1.ckpt", "c-2.ckpt", "c-3.ckpt"});
   CHECK(last.durable() == dir / "c-3.ckpt");  // a handle outlives the saver

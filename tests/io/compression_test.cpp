@@ -13,6 +13,9 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <iterator>
 #include <string>
 #include <thread>
 #include <vector>
@@ -339,6 +342,81 @@ TEST_CASE("what is stored comes behind what still waits to be compressed") {
   for (const unsigned threads : {2U, 3U}) CHECK((write(threads) == alone));
 }
 
+TEST_CASE("a tensor comes in pieces while others are compressed") {
+  const TempDir dir;
+  const Bytes some = normal_floats(100'000, 1), smooth = normal_floats(400'000, 2), noise = random_bytes(400'000, 3);
+  const auto write = [&](unsigned threads) {
+    WriterOptions options = sample_options();
+    options.compression = Compression::zstd;
+    options.threads = threads;
+    Writer writer{dir / "a.ckpt", options};
+    for (std::size_t i = 0; i < 16; ++i) {
+      const std::string name = std::to_string(i);
+      for (int part = 0; part < 4; ++part) {
+        writer.add(name + "/" + std::to_string(part), DType::f32, {25'000}, some);
+      }
+      const Bytes& data = i % 2 == 0 ? smooth : noise;  // the latter is stored after all
+      writer.begin(name, DType::f32, {100'000});
+      for (std::size_t done = 0, piece = 20'000 * (1 + i / 2); done < data.size(); done += piece) {
+        writer.append(std::span{data}.subspan(done, std::min(piece, data.size() - done)));
+      }
+      writer.end();
+    }
+    writer.commit();
+    return read_file(dir / "a.ckpt");
+  };
+  const Bytes alone = write(1);
+  const Reader reader = Reader::open(dir / "a.ckpt", {.verify = Verify::full});
+  for (int i = 0; i < 16; ++i) CHECK((bytes_of(reader.tensor(std::to_string(i))) == (i % 2 == 0 ? smooth : noise)));
+  for (const unsigned threads : {2U, 5U}) CHECK((write(threads) == alone));
+}
+
+TEST_CASE("misuse is refused while others are compressed, and nothing remains") {
+  const TempDir dir;
+  const Bytes data = normal_floats(100'000, 1);
+  const auto misuse = [&](const auto& action) {
+    WriterOptions options = small_chunks();
+    options.threads = 4;
+    Writer writer{dir / "a.ckpt", options};
+    for (int i = 0; i < 8; ++i) writer.add(std::to_string(i), DType::f32, {25'000}, data);
+    writer.begin("streamed", DType::f32, {50'000});
+    writer.append(data);
+    const auto code = code_of([&] { action(writer); });
+    CHECK(names_in(dir.path()).empty());
+    return code;
+  };
+  CHECK(misuse([&](Writer& writer) { writer.append(Bytes(100'001)); }) == ErrorCode::invalid_argument);
+  CHECK(misuse([&](Writer& writer) { writer.end(); }) == ErrorCode::invalid_argument);
+  CHECK(misuse([&](Writer& writer) { writer.commit(); }) == ErrorCode::invalid_argument);
+  CHECK(misuse([&](Writer& writer) { writer.alias("b", "0"); }) == ErrorCode::invalid_argument);
+  CHECK(misuse([&](Writer& writer) { writer.add("b", DType::f32, {25'000}, data); }) == ErrorCode::invalid_argument);
+}
+
+TEST_CASE("a Writer that has committed or failed has no threads") {
+  const TempDir dir;
+  const auto threads = [] {
+    const std::filesystem::directory_iterator tasks{"/proc/self/task"};
+    return std::distance(begin(tasks), end(tasks));
+  };
+  const auto before = threads();
+  const Bytes data = normal_floats(500'000, 1);
+  for (const bool fails : {false, true}) {
+    WriterOptions options = small_chunks();
+    options.threads = 4;
+    Writer writer{dir / "a.ckpt", options};
+    for (int i = 0; i < 4; ++i) writer.add(std::to_string(i), DType::f32, {125'000}, data);
+    CHECK(threads() > before);
+    if (fails) {
+      CKPT_CHECK_CODE(ErrorCode::not_found, writer.alias("b", "nowhere"));
+    } else {
+      writer.commit();
+    }
+    // The kernel lists one that was joined for a moment longer.
+    for (int i = 0; i < 1000 && threads() > before; ++i) std::this_thread::sleep_for(std::chrono::milliseconds{10});
+    CHECK(threads() == before);
+  }
+}
+
 TEST_CASE("a Writer that is dropped while it compresses leaves nothing") {
   const TempDir dir;
   const Bytes data = normal_floats(500'000, 1);
@@ -485,7 +563,7 @@ TEST_CASE("an error of writing ends all threads that compress, and is reported")
         writer.commit();
       });
       if (!error) return "no error";
-      if (error->code() != ErrorCode::io) return error->what();
+      if (error->code() != ErrorCode::io || error->details().file != dir / "a.ckpt") return error->what();
       if (code_of([&] { writer.commit(); }) != ErrorCode::invalid_argument) return "the Writer is not poisoned";
       if (!names_in(dir.path()).empty()) return "something is left";
     }

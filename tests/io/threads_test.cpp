@@ -88,6 +88,15 @@ void write_many(const std::filesystem::path& path) {
   writer.commit();
 }
 
+WriterOptions compressing() {
+  WriterOptions options;
+  options.compression = Compression::zstd;
+  options.chunk_bytes = kMinChunkBytes;
+  options.threads = 4;
+  options.durable = false;
+  return options;
+}
+
 }  // namespace
 
 TEST_CASE("threads use a Reader that is new in every way at once", "[threads]") {
@@ -204,16 +213,30 @@ TEST_CASE("a forked process leaves the Writer of its parent alone", "[fork]") {
   }
 }
 
+TEST_CASE("a forked process drops a Writer that is done", "[fork]") {
+  const TempDir dir;
+  const Bytes data = normal_floats(1'000'000, 1);
+  for (const bool fails : {false, true}) {
+    std::optional<Writer> writer{std::in_place, dir / "model.ckpt", compressing()};
+    for (const char* path : {"a", "b", "c"}) writer->add(path, DType::f32, {250'000}, data);
+    if (fails) {
+      CKPT_CHECK_CODE(ErrorCode::not_found, writer->alias("d", "nowhere"));
+    } else {
+      writer->commit();
+    }
+    const ChildResult result = run_child([&]() -> std::string {
+      writer.reset();
+      return {};
+    });
+    CHECK(result.text == "");
+  }
+}
+
 TEST_CASE("a forked process leaves the Writer of its parent alone, also while that compresses", "[fork]") {
   const TempDir dir;
   const Bytes data = normal_floats(std::size_t{4} << 20U, 1);
   const Shape shape{static_cast<std::int64_t>(data.size() / 4)};
-  WriterOptions options;
-  options.compression = Compression::zstd;
-  options.chunk_bytes = kMinChunkBytes;
-  options.threads = 4;
-  options.durable = false;
-  std::optional<Writer> writer{std::in_place, dir / "model.ckpt", options};
+  std::optional<Writer> writer{std::in_place, dir / "model.ckpt", compressing()};
   constexpr int kTensors = 12;
   for (int i = 0; i < kTensors; ++i) {
     for (int part = 0; part < 8; ++part) {  // which wait to be compressed

@@ -256,6 +256,7 @@ TEST_CASE("options of a save", "[manager][testPassingCheckpointOptions]") {
   once.writer.step = 12;
   once.metadata["note"] = std::string{"plain"};
   const Reader compressed = Reader::open(*manager.save().path);
+  CHECK(Reader::open(*manager.save(7, once).path).metadata().contains("note"));
   const Reader plain = Reader::open(*manager.save(once).path);
   CHECK(compressed.info(*compressed.find("v")).compression == Compression::zstd);
   CHECK(plain.info(*plain.find("v")).compression == Compression::none);
