@@ -85,12 +85,14 @@ WriterOptions quick() {
   WriterOptions options;
   options.durable = false;
   options.compression = Compression::zstd;
+  options.chunk_bytes = kMinChunkBytes;
+  options.threads = 3;
   return options;
 }
 
 void write(const fs::path& path, double value) {
   Writer writer{path, quick()};
-  writer.add("bytes", DType::u8, {70'000}, smooth_bytes(70'000, 1));
+  writer.add("bytes", DType::u8, {200'000}, smooth_bytes(200'000, 1));
   writer.add<double>("v", {}, std::span{&value, 1});
   writer.set_metadata("note", std::string(100, 'x'));
   writer.commit();

@@ -211,6 +211,15 @@ TEST_CASE("the Nth call of a save fails") {
     CHECK(survived_directly(sweep) ==
           Survived{"close", "fcntl", "fstatat", "fallocate", "fsync", "getrlimit", "pwrite"});
   }
+  SECTION("compressed, by several threads") {
+    plan.bytes = 600'000;
+    plan.at_once = plan.shrinks = true;
+    plan.options.compression = Compression::zstd;
+    plan.options.chunk_bytes = kMinChunkBytes;
+    plan.options.threads = 3;
+    const Sweep sweep = strike_all("save, compressed", saving(plan), few_faults());
+    CHECK(sweep.survived == Survived{"close", "fcntl", "fstatat", "fsync", "getrlimit"});
+  }
   SECTION("past the page cache, which is refused") {
     plan.bytes = (1U << 20U) + 100;
     plan.options.expected_bytes = 2U << 20U;

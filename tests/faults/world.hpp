@@ -34,6 +34,7 @@ struct Plan {
   WriterOptions options = {};
   std::size_t bytes = 3000;
   bool at_once = false;  ///< not in small pieces
+  bool shrinks = false;  ///< when it is compressed
   bool replaces = true;
 };
 
@@ -45,7 +46,8 @@ inline void write(const std::filesystem::path& path, const Plan& plan, std::uint
   options.created_ns = static_cast<std::int64_t>(seed);
   Writer writer{path, options};
   writer.add("a", DType::u8, {100}, random_bytes(100, seed));
-  const Bytes data = random_bytes(plan.at_once ? plan.bytes : 4096, seed + 1);
+  const std::size_t piece = plan.at_once ? plan.bytes : 4096;
+  const Bytes data = plan.shrinks ? smooth_bytes(piece, seed + 1) : random_bytes(piece, seed + 1);
   writer.begin("b", DType::u8, {static_cast<std::int64_t>(plan.bytes)});
   for (std::size_t done = 0; done < plan.bytes; done += data.size()) {
     writer.append(std::span{data}.first(std::min(data.size(), plan.bytes - done)));
