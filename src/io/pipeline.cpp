@@ -1,12 +1,15 @@
 #include "io/pipeline.hpp"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 namespace ckpt::io {
 
 Pipeline::Pipeline(unsigned threads, int level, std::size_t chunk_bytes)
-    : most_threads_{threads}, level_{level}, chunk_bytes_{chunk_bytes} {}
+    : most_threads_{threads}, level_{level}, chunk_bytes_{chunk_bytes} {
+  given_back_.reserve(threads);
+}
 
 Pipeline::~Pipeline() {
   stop();
@@ -36,6 +39,7 @@ void Pipeline::start_threads() noexcept {
   try {
     while (may_start_more_ && threads_.size() < std::min<std::size_t>(most_threads_ - 1, useful)) {
       threads_.emplace_back([this] { run(); });
+      ++able_;
     }
   } catch (const std::exception&) {
     may_start_more_ = false;
@@ -47,8 +51,7 @@ void Pipeline::run() noexcept {
   Lock lock{mutex_};
   while (true) {
     work_.wait(lock, [this] { return ending_ || has_work(); });
-    if (ending_) return;
-    do_work(lock, encoder);
+    if (ending_ || !do_work(lock, encoder)) return;
   }
 }
 
@@ -61,8 +64,8 @@ void Pipeline::wait_for(std::size_t jobs) {
   Lock lock{mutex_};
   target_ = jobs;
   while ((failure_ || finished_ < target_) && !is_at_rest()) {
-    if (has_work()) {
-      do_work(lock, encoder_);
+    if (may_work_ && has_work()) {
+      may_work_ = do_work(lock, encoder_);
     } else {
       is_waiting_ = true;
       done_.wait(lock, [this] { return !is_waiting_; });
@@ -89,49 +92,64 @@ bool Pipeline::can_encode() const {
   return dealt_out_ == consumed_ || room_taken_ + entry.job->room_for(next_of_dealing_) <= most;
 }
 
-// Compressing comes first; while that waits for a choice or for room, the next choices are made.
-void Pipeline::do_work(Lock& lock, std::optional<codec::ChunkEncoder>& encoder) noexcept {
+// Whether the thread may go on: it may not when it found no memory. It gives back that of its encoder, too.
+bool Pipeline::do_work(Lock& lock, std::optional<codec::ChunkEncoder>& encoder) noexcept {
+  const Task task = take_task();
+  bool has_memory = true;
   ++active_;
+  wake();
+  lock.unlock();
   try {
     if (!encoder) encoder.emplace(level_);
-    if (can_encode()) {
-      encode(lock, *encoder);
+    if (task.is_choice) {
+      choose(lock, *task.entry, *encoder);
     } else {
-      choose(lock, *encoder);
+      deliver(lock, task.number, task.entry->job->encode(task.chunk, *encoder));
     }
+  } catch (const std::bad_alloc&) {
+    has_memory = false;
+    encoder.reset();
+    if (!lock.owns_lock()) lock.lock();
+    give_back(task);
   } catch (...) {
     if (!lock.owns_lock()) lock.lock();
-    if (!failure_) failure_ = std::current_exception();
-    stopped_ = true;
+    fail();
   }
   --active_;
   wake();
+  return has_memory;
 }
 
-void Pipeline::choose(Lock& lock, codec::ChunkEncoder& encoder) {
-  Entry& entry = jobs_[choosing_++ - finished_];  // stays where it is while others come and go
-  wake();
-  lock.unlock();
+// What was given back comes first: the others may wait for it. Then compressing; while that waits for a choice or for
+// room, the next choices are made.
+Pipeline::Task Pipeline::take_task() {
+  if (!given_back_.empty()) {
+    const auto before = [](const Task& task) { return std::pair{task.is_choice, task.number}; };
+    const auto first = std::ranges::min_element(given_back_, {}, before);
+    const Task task = *first;
+    given_back_.erase(first);
+    return task;
+  }
+  if (!can_encode()) {
+    const std::size_t number = choosing_++;
+    return {.is_choice = true, .number = number, .entry = &jobs_[number - finished_]};
+  }
+  Entry& entry = jobs_[dealing_ - finished_];
+  const Task task{.number = dealt_out_++, .entry = &entry, .chunk = next_of_dealing_++};
+  room_taken_ += entry.job->room_for(task.chunk);
+  if (next_of_dealing_ == entry.count) {
+    ++dealing_;
+    next_of_dealing_ = 0;
+  }
+  return task;
+}
+
+void Pipeline::choose(Lock& lock, Entry& entry, codec::ChunkEncoder& encoder) {
   entry.job->choose(encoder);
   const std::size_t count = entry.job->count();
   lock.lock();
   entry.count = count;
   entry.is_chosen = true;
-}
-
-void Pipeline::encode(Lock& lock, codec::ChunkEncoder& encoder) {
-  const Entry& entry = jobs_[dealing_ - finished_];
-  const Job& job = *entry.job;
-  const std::size_t chunk = next_of_dealing_++;
-  const std::size_t number = dealt_out_++;
-  room_taken_ += job.room_for(chunk);
-  if (next_of_dealing_ == entry.count) {
-    ++dealing_;
-    next_of_dealing_ = 0;
-  }
-  wake();
-  lock.unlock();
-  deliver(lock, number, job.encode(chunk, encoder));
 }
 
 // Consumes the chunk when it is its turn, with those that waited for it; or leaves a copy to whoever comes to it. Until
@@ -161,7 +179,12 @@ void Pipeline::deliver(Lock& lock, std::size_t number, EncodedChunk chunk) {
 void Pipeline::consume(Lock& lock, const EncodedChunk& chunk) {
   const Entry& entry = jobs_.front();
   lock.unlock();
-  entry.job->consume(next_of_finishing_, chunk);
+  try {
+    entry.job->consume(next_of_finishing_, chunk);
+  } catch (...) {
+    lock.lock();
+    return fail();
+  }
   lock.lock();
   room_taken_ -= entry.job->room_for(next_of_finishing_++);
   ++consumed_;
@@ -174,11 +197,24 @@ void Pipeline::consume(Lock& lock, const EncodedChunk& chunk) {
   wake();
 }
 
+// From a handler. Its thread does nothing more.
+void Pipeline::give_back(const Task& task) noexcept {
+  given_back_.push_back(task);
+  may_start_more_ = false;
+  if (--able_ == 0) fail();
+}
+
+// From a handler. A chunk that was half consumed cannot be given back.
+void Pipeline::fail() noexcept {
+  if (!failure_) failure_ = std::current_exception();
+  stopped_ = true;
+}
+
 // One at a time, who wakes the next one when there is more to do.
 void Pipeline::wake() {
   if (is_waiting_ && (finished_ >= target_ || is_at_rest())) wake_waiter();
   if (!has_work()) return;
-  if (is_waiting_) {
+  if (is_waiting_ && may_work_) {
     wake_waiter();
   } else {
     work_.notify_one();

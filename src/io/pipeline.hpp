@@ -25,7 +25,8 @@ struct EncodedChunk {
 
 /// Jobs are begun in the order in which they come, and finished in it; several are in work at a time. One thread uses
 /// it, and works, too, while it waits. What a job throws, that thread gets when it waits, and no more is done then. A
-/// forked child has to leak it: its threads are not there.
+/// thread that finds no memory leaves what it had begun to the others; only that of the last one is an error. A forked
+/// child has to leak it: its threads are not there.
 class Pipeline {
  public:
   /// A tensor, or a piece of one. Its functions are called on any thread.
@@ -36,13 +37,13 @@ class Pipeline {
     Job(const Job&) = delete;
     Job& operator=(const Job&) = delete;
 
-    /// First, and once.
+    /// First, and once; again when it threw std::bad_alloc.
     virtual void choose(codec::ChunkEncoder& encoder) = 0;
     /// What follows from the choice: how many chunks, one at least, and how much memory one of them may take when it
     /// waits for those before.
     virtual std::size_t count() const = 0;
     virtual std::size_t room_for(std::size_t chunk) const = 0;
-    /// Several at a time, in any order. What is returned lies in the encoder.
+    /// Several at a time, in any order, some again. What is returned lies in the encoder.
     virtual EncodedChunk encode(std::size_t chunk, codec::ChunkEncoder& encoder) const = 0;
     /// In order, those of all jobs one after the other.
     virtual void consume(std::size_t chunk, const EncodedChunk& encoded) = 0;
@@ -77,6 +78,12 @@ class Pipeline {
     std::size_t count = 0;  // of chunks, when it is chosen
     bool is_chosen = false;
   };
+  struct Task {  // what a thread does at a time: a choice, or a chunk
+    bool is_choice = false;
+    std::size_t number = 0;  // of a choice among all, or of a chunk
+    Entry* entry = nullptr;  // stays where it is while others come and go
+    std::size_t chunk = 0;   // of the job
+  };
   struct Kept {
     std::vector<std::byte> stored;
     std::uint64_t sum = 0;
@@ -86,13 +93,15 @@ class Pipeline {
   void run() noexcept;
   bool can_encode() const;
   bool can_choose() const noexcept { return choosing_ < submitted_; }
-  bool has_work() const { return !stopped_ && (can_encode() || can_choose()); }
+  bool has_work() const { return !stopped_ && (!given_back_.empty() || can_encode() || can_choose()); }
   bool is_at_rest() const noexcept { return stopped_ && active_ == 0; }
-  void do_work(Lock& lock, std::optional<codec::ChunkEncoder>& encoder) noexcept;
-  void choose(Lock& lock, codec::ChunkEncoder& encoder);
-  void encode(Lock& lock, codec::ChunkEncoder& encoder);
+  bool do_work(Lock& lock, std::optional<codec::ChunkEncoder>& encoder) noexcept;
+  Task take_task();
+  void choose(Lock& lock, Entry& entry, codec::ChunkEncoder& encoder);
   void deliver(Lock& lock, std::size_t number, EncodedChunk chunk);
   void consume(Lock& lock, const EncodedChunk& chunk);
+  void give_back(const Task& task) noexcept;
+  void fail() noexcept;
   void wake();
   void wake_waiter();
 
@@ -117,8 +126,11 @@ class Pipeline {
   std::size_t consumed_ = 0;
   std::size_t room_taken_ = 0;  // by those between the two
   std::unordered_map<std::size_t, Kept> kept_;
+  std::vector<Task> given_back_;  // at most one of each thread, for which there is room
 
   std::size_t active_ = 0;
+  std::size_t able_ = 1;  // threads that have not given back anything; who waits is one
+  bool may_work_ = true;  // who waits
   bool stopped_ = false;
   bool ending_ = false;
   std::exception_ptr failure_;

@@ -1,6 +1,7 @@
 #include "io/tensor_queue.hpp"
 
 #include <algorithm>
+#include <new>
 
 namespace ckpt::io {
 namespace {
@@ -16,8 +17,14 @@ std::size_t capacity_for(unsigned threads, std::size_t chunk_bytes) {
 TensorQueue::TensorQueue(unsigned threads, int level, std::size_t chunk_bytes)
     : capacity_{capacity_for(threads, chunk_bytes)}, pipeline_{threads, level, chunk_bytes} {}
 
+bool TensorQueue::can_take(std::uint64_t size) noexcept {
+  if (size > capacity_ / 2) return false;
+  if (!data_ && capacity_ > 0) data_.reset(new (std::nothrow) std::byte[capacity_]);
+  if (!data_) capacity_ = 0;
+  return data_ != nullptr;
+}
+
 std::span<std::byte> TensorQueue::make_room(format::IndexBuilder& index, std::size_t size) {
-  if (!data_) data_ = std::make_unique_for_overwrite<std::byte[]>(capacity_);
   auto place = place_for(size);
   while (!place || tensors_.size() == kMostTensors) {
     pipeline_.wait_for(tensors_.front().number);

@@ -35,10 +35,11 @@ class TensorQueue {
 
   bool is_empty() const noexcept { return tensors_.empty() && aliases_.empty(); }
   bool contains(std::string_view path) const { return paths_.contains(path); }
-  /// Whether a copy of so much would not keep too many others out, and more than one thread gains by it.
-  bool could_take(std::uint64_t size) const noexcept { return capacity_ > 0 && size <= capacity_ / 2; }
+  /// Whether a copy of so much would not keep too many others out, and more than one thread gains by it. Takes the
+  /// memory for all; where there is none, nothing is taken ever.
+  bool can_take(std::uint64_t size) noexcept;
 
-  /// The arguments of TensorWriter's constructor follow; `data`, which the queue could take, is copied. When there is
+  /// The arguments of TensorWriter's constructor follow; `data`, which the queue can take, is copied. When there is
   /// no room, waits until the oldest are written, and adds them to `index`.
   template <typename... Args>
   void add(format::IndexBuilder& index, std::span<const std::byte> data, const std::optional<BlockType>& block,
@@ -77,7 +78,7 @@ class TensorQueue {
 
   static constexpr std::size_t kMostTensors = 4096;  // each takes some memory besides its data
 
-  const std::size_t capacity_;
+  std::size_t capacity_;
   std::unique_ptr<std::byte[]> data_;  // a ring of so many bytes
   std::size_t end_ = 0;                // of the newest's
   std::deque<Waiting> tensors_;

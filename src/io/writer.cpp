@@ -231,9 +231,9 @@ class Writer::Impl {
   }
 
   // One that is stored waits only for those before it, which it must follow in the file.
-  bool may_wait(const TensorOptions& options, std::uint64_t size) const {
-    if (!queue_->could_take(size)) return false;
-    return compression_of(options) != Compression::none || !queue_->is_empty();
+  bool may_wait(const TensorOptions& options, std::uint64_t size) {
+    if (compression_of(options) == Compression::none && queue_->is_empty()) return false;
+    return queue_->can_take(size);
   }
 
   void add_to_queue(std::string_view path, DType dtype, const Shape& shape, std::span<const std::byte> data,

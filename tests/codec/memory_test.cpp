@@ -5,12 +5,9 @@
 #include <malloc.h>
 #include <support/child.hpp>
 #include <support/files.hpp>
-#include <support/sanitizer.hpp>
-#include <sys/resource.h>
+#include <support/scarce_memory.hpp>
 
-#include <cstdlib>
 #include <functional>
-#include <iostream>
 #include <new>
 #include <string>
 #include <thread>
@@ -19,24 +16,6 @@ using namespace ckpt;
 using namespace ckpt::test;
 
 namespace {
-
-// Whether the process may be kept from memory. A sanitizer has mapped its own before.
-bool may_limit_memory() { return !under_sanitizer(); }
-
-// From here on malloc gives nothing of `least` bytes or more, and a little that is less.
-void take_all_memory(std::size_t least) {
-  void* const little = std::malloc(least);
-  struct rlimit limit{};
-  ::getrlimit(RLIMIT_AS, &limit);
-  limit.rlim_cur = 0;  // what there is stays
-  ::setrlimit(RLIMIT_AS, &limit);
-  for (std::size_t size = std::size_t{1} << 20U; size >= least; size /= 2) {
-    void* volatile taken = nullptr;  // the compiler may not leave the calls out
-    do taken = std::malloc(size);
-    while (taken != nullptr);
-  }
-  std::free(little);
-}
 
 // What `action` ends with in a process without memory, in a child. In a thread of its own, which has no context of zstd
 // yet.
@@ -61,10 +40,7 @@ std::string without_memory(std::size_t least, const std::function<void()>& actio
 }  // namespace
 
 TEST_CASE("zstd that finds no memory is an error") {
-  if (!may_limit_memory()) {
-    std::cout << "SKIPPED: a sanitizer needs memory of its own" << std::endl;
-    return;
-  }
+  if (!may_limit_memory()) return;
   const Bytes data = smooth_bytes(std::size_t{1} << 20U, 1);
   Bytes room(data.size());
   SECTION("for a compressor") {

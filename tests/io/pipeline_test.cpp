@@ -11,6 +11,7 @@
 #include <functional>
 #include <future>
 #include <mutex>
+#include <new>
 #include <set>
 #include <stdexcept>
 #include <thread>
@@ -61,8 +62,9 @@ class TestJob final : public Pipeline::Job {
   }
 
   void choose(ChunkEncoder&) override {
-    if (std::exchange(chosen_, true)) throw std::logic_error{"chosen twice"};
+    if (chosen_) throw std::logic_error{"chosen twice"};
     steps_.choose(number_);
+    chosen_ = true;
   }
   std::size_t count() const override { return count_; }
   std::size_t room_for(std::size_t) const override { return room_; }
@@ -85,6 +87,26 @@ class TestJob final : public Pipeline::Job {
   Steps steps_;
   std::vector<std::vector<std::byte>> bytes_;
   bool chosen_ = false;
+};
+
+// Six jobs of five chunks each.
+struct SixJobs {
+  SixJobs(Pipeline& pipeline, const Steps& steps) {
+    for (std::size_t i = 0; i < 6; ++i) {
+      jobs.emplace_back(i, 5, consumed, steps);
+      pipeline.submit(jobs.back(), kWorthThreads);
+    }
+  }
+  // How many chunks were consumed, if those were the first ones.
+  std::size_t in_order() const {
+    for (std::size_t i = 0; i < consumed.size(); ++i) {
+      if (consumed[i] != std::pair{i / 5, i % 5}) throw std::logic_error{"not in order"};
+    }
+    return consumed.size();
+  }
+
+  Consumed consumed;
+  std::deque<TestJob> jobs;
 };
 
 // Opens once, for all who wait.
@@ -225,6 +247,70 @@ TEST_CASE("what a job throws, who waits gets, and nothing comes after it", "[pip
       CHECK(consumed.size() <= 18);
       for (std::size_t i = 0; i < consumed.size(); ++i) CHECK(consumed[i] == std::pair{i / 5, i % 5});
     }
+  }
+}
+
+TEST_CASE("a thread that finds no memory leaves its work to the others", "[pipeline]") {
+  for (const unsigned threads : {2U, 3U, 8U}) {
+    for (const auto step : {&Steps::choose, &Steps::encode}) {
+      std::atomic<unsigned> left = threads - 1;  // of those that find none
+      Steps steps;
+      steps.*step = [&](std::size_t) {
+        for (unsigned now = left; now > 0;) {
+          if (left.compare_exchange_weak(now, now - 1)) throw std::bad_alloc{};
+        }
+      };
+      Pipeline pipeline{threads, 1, kChunkBytes};
+      const SixJobs jobs{pipeline, steps};
+      pipeline.wait_for(6);
+      CHECK(left == 0);
+      CHECK(jobs.in_order() == 30);
+    }
+  }
+}
+
+TEST_CASE("the thread that waits may be without memory, or the only one with some", "[pipeline]") {
+  const auto waiting = std::this_thread::get_id();
+  for (const bool waiting_finds_none : {true, false}) {
+    Steps steps;
+    steps.encode = [&](std::size_t) {
+      if ((std::this_thread::get_id() == waiting) == waiting_finds_none) throw std::bad_alloc{};
+    };
+    Pipeline pipeline{4, 1, kChunkBytes};
+    const SixJobs jobs{pipeline, steps};
+    for (std::size_t job = 1; job <= 6; ++job) pipeline.wait_for(job);
+    CHECK(jobs.in_order() == 30);
+  }
+}
+
+TEST_CASE("when nobody finds memory, that is an error", "[pipeline]") {
+  for (const unsigned threads : {1U, 2U, 8U}) {
+    for (const auto step : {&Steps::choose, &Steps::encode}) {
+      Steps steps;
+      steps.*step = [](std::size_t number) {
+        if (number >= 3) throw std::bad_alloc{};
+      };
+      Pipeline pipeline{threads, 1, kChunkBytes};
+      const SixJobs jobs{pipeline, steps};
+      CHECK_THROWS_AS(pipeline.wait_for(6), std::bad_alloc);
+      CHECK_THROWS_AS(pipeline.wait_for(6), std::bad_alloc);
+      CHECK(jobs.in_order() < 30);
+    }
+  }
+}
+
+TEST_CASE("what was half consumed is left to nobody", "[pipeline]") {
+  for (const unsigned threads : {1U, 2U, 8U}) {
+    std::atomic<int> times = 0;
+    Steps steps;
+    steps.consume = [&](std::size_t chunk) {
+      if (chunk == 3 && times++ == 0) throw std::bad_alloc{};
+    };
+    Pipeline pipeline{threads, 1, kChunkBytes};
+    const SixJobs jobs{pipeline, steps};
+    CHECK_THROWS_AS(pipeline.wait_for(6), std::bad_alloc);
+    CHECK(times == 1);
+    CHECK(jobs.in_order() == 3);
   }
 }
 
