@@ -8,7 +8,7 @@ namespace ckpt::io {
 
 Pipeline::Pipeline(unsigned threads, int level, std::size_t chunk_bytes)
     : most_threads_{threads}, level_{level}, chunk_bytes_{chunk_bytes} {
-  given_back_.reserve(threads);
+  given_back_.reserve(std::size_t{threads} + 1);
 }
 
 Pipeline::~Pipeline() {
@@ -21,7 +21,16 @@ Pipeline::~Pipeline() {
   for (std::thread& thread : threads_) thread.join();
 }
 
+// Enough for an encoder, its chunk and the levels that are used; it is never touched. One thread has all there is.
+void Pipeline::reserve_memory() noexcept {
+  if (most_threads_ == 1 || std::exchange(has_reserved_, true)) return;
+  reserve_.reset(new (std::nothrow) std::byte[6 * chunk_bytes_]);
+  const std::scoped_lock lock{mutex_};
+  if (reserve_) ++able_;
+}
+
 std::size_t Pipeline::submit(Job& job, std::size_t bytes) {
+  reserve_memory();
   const std::scoped_lock lock{mutex_};
   jobs_.push_back({&job, bytes});
   bytes_ += bytes;
@@ -65,7 +74,7 @@ void Pipeline::wait_for(std::size_t jobs) {
   target_ = jobs;
   while ((failure_ || finished_ < target_) && !is_at_rest()) {
     if (may_work_ && has_work()) {
-      may_work_ = do_work(lock, encoder_);
+      may_work_ = do_work(lock, encoder_) || std::exchange(reserve_, nullptr) != nullptr;  // frees what was set aside
     } else {
       is_waiting_ = true;
       done_.wait(lock, [this] { return !is_waiting_; });
@@ -92,7 +101,7 @@ bool Pipeline::can_encode() const {
   return dealt_out_ == consumed_ || room_taken_ + entry.job->room_for(next_of_dealing_) <= most;
 }
 
-// Whether the thread may go on: it may not when it found no memory. It gives back that of its encoder, too.
+// Whether the thread found memory for it. If not, that of its encoder is free for others.
 bool Pipeline::do_work(Lock& lock, std::optional<codec::ChunkEncoder>& encoder) noexcept {
   const Task task = take_task();
   bool has_memory = true;
@@ -197,7 +206,7 @@ void Pipeline::consume(Lock& lock, const EncodedChunk& chunk) {
   wake();
 }
 
-// From a handler. Its thread does nothing more.
+// From a handler. No thread is started any more, even if there is memory again.
 void Pipeline::give_back(const Task& task) noexcept {
   given_back_.push_back(task);
   may_start_more_ = false;

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <deque>
 #include <exception>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -25,8 +26,8 @@ struct EncodedChunk {
 
 /// Jobs are begun in the order in which they come, and finished in it; several are in work at a time. One thread uses
 /// it, and works, too, while it waits. What a job throws, that thread gets when it waits, and no more is done then. A
-/// thread that finds no memory leaves what it had begun to the others; only that of the last one is an error. A forked
-/// child has to leak it: its threads are not there.
+/// thread that finds no memory to choose or to encode leaves that to the others and does no more until the end; when it
+/// is the last one, that is an error. A forked child has to leak it: its threads are not there.
 class Pipeline {
  public:
   /// A tensor, or a piece of one. Its functions are called on any thread.
@@ -41,8 +42,8 @@ class Pipeline {
     virtual void choose(codec::ChunkEncoder& encoder) = 0;
     /// What follows from the choice: how many chunks, one at least, and how much memory one of them may take when it
     /// waits for those before.
-    virtual std::size_t count() const = 0;
-    virtual std::size_t room_for(std::size_t chunk) const = 0;
+    virtual std::size_t count() const noexcept = 0;
+    virtual std::size_t room_for(std::size_t chunk) const noexcept = 0;
     /// Several at a time, in any order, some again. What is returned lies in the encoder.
     virtual EncodedChunk encode(std::size_t chunk, codec::ChunkEncoder& encoder) const = 0;
     /// In order, those of all jobs one after the other.
@@ -67,6 +68,9 @@ class Pipeline {
   /// Returns when so many are finished. Throws what a job threw, when nobody works any more.
   void wait_for(std::size_t jobs);
 
+  /// Sets memory aside, before others take it: who waits gets it when it finds none. submit() does, too.
+  void reserve_memory() noexcept;
+
   /// Returns when nobody works; nothing more is done then.
   void stop() noexcept;
 
@@ -80,7 +84,7 @@ class Pipeline {
   };
   struct Task {  // what a thread does at a time: a choice, or a chunk
     bool is_choice = false;
-    std::size_t number = 0;  // of a choice among all, or of a chunk
+    std::size_t number = 0;  // among all choices, or among all chunks
     Entry* entry = nullptr;  // stays where it is while others come and go
     std::size_t chunk = 0;   // of the job
   };
@@ -126,11 +130,13 @@ class Pipeline {
   std::size_t consumed_ = 0;
   std::size_t room_taken_ = 0;  // by those between the two
   std::unordered_map<std::size_t, Kept> kept_;
-  std::vector<Task> given_back_;  // at most one of each thread, for which there is room
+  std::vector<Task> given_back_;  // has room for one of each that may give back
 
   std::size_t active_ = 0;
-  std::size_t able_ = 1;  // threads that have not given back anything; who waits is one
+  std::size_t able_ = 1;  // that have not given back anything: threads, who waits, and who waits with the reserve
   bool may_work_ = true;  // who waits
+  std::unique_ptr<std::byte[]> reserve_;
+  bool has_reserved_ = false;
   bool stopped_ = false;
   bool ending_ = false;
   std::exception_ptr failure_;

@@ -19,8 +19,11 @@ TensorQueue::TensorQueue(unsigned threads, int level, std::size_t chunk_bytes)
 
 bool TensorQueue::can_take(std::uint64_t size) noexcept {
   if (size > capacity_ / 2) return false;
-  if (!data_ && capacity_ > 0) data_.reset(new (std::nothrow) std::byte[capacity_]);
-  if (!data_) capacity_ = 0;
+  if (!data_ && capacity_ > 0) {
+    pipeline_.reserve_memory();
+    data_.reset(new (std::nothrow) std::byte[capacity_]);
+    if (!data_) capacity_ = 0;
+  }
   return data_ != nullptr;
 }
 

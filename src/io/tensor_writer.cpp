@@ -176,12 +176,12 @@ void TensorWriter::Part::choose(codec::ChunkEncoder& encoder) {
 }
 
 // What is stored is one, however large, which waits in no memory but its own.
-std::size_t TensorWriter::Part::count() const {
+std::size_t TensorWriter::Part::count() const noexcept {
   return tensor_.is_compressed() ? base::divide_up(data_.size(), std::size_t{tensor_.geometry_.chunk_size}) : 1;
 }
 
 // But for some bytes: a chunk that does not shrink has a header besides.
-std::size_t TensorWriter::Part::room_for(std::size_t chunk) const {
+std::size_t TensorWriter::Part::room_for(std::size_t chunk) const noexcept {
   return tensor_.is_compressed() ? tensor_.chunk_of(data_, chunk).size() : 0;
 }
 

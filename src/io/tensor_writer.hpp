@@ -88,8 +88,8 @@ class TensorWriter::Part final : public Pipeline::Job {
       : tensor_{tensor}, data_{data}, first_{first} {}
 
   void choose(codec::ChunkEncoder& encoder) override;
-  std::size_t count() const override;
-  std::size_t room_for(std::size_t chunk) const override;
+  std::size_t count() const noexcept override;
+  std::size_t room_for(std::size_t chunk) const noexcept override;
   EncodedChunk encode(std::size_t chunk, codec::ChunkEncoder& encoder) const override;
   void consume(std::size_t chunk, const EncodedChunk& encoded) override;
 

@@ -66,8 +66,8 @@ class TestJob final : public Pipeline::Job {
     steps_.choose(number_);
     chosen_ = true;
   }
-  std::size_t count() const override { return count_; }
-  std::size_t room_for(std::size_t) const override { return room_; }
+  std::size_t count() const noexcept override { return count_; }
+  std::size_t room_for(std::size_t) const noexcept override { return room_; }
   EncodedChunk encode(std::size_t chunk, ChunkEncoder&) const override {
     if (!chosen_) throw std::logic_error{"not chosen"};
     steps_.encode(chunk);
@@ -253,7 +253,7 @@ TEST_CASE("what a job throws, who waits gets, and nothing comes after it", "[pip
 TEST_CASE("a thread that finds no memory leaves its work to the others", "[pipeline]") {
   for (const unsigned threads : {2U, 3U, 8U}) {
     for (const auto step : {&Steps::choose, &Steps::encode}) {
-      std::atomic<unsigned> left = threads - 1;  // of those that find none
+      std::atomic<unsigned> left = threads;  // times that one finds none; who waits may do so twice
       Steps steps;
       steps.*step = [&](std::size_t) {
         for (unsigned now = left; now > 0;) {
@@ -261,7 +261,7 @@ TEST_CASE("a thread that finds no memory leaves its work to the others", "[pipel
         }
       };
       Pipeline pipeline{threads, 1, kChunkBytes};
-      const SixJobs jobs{pipeline, steps};
+      SixJobs jobs{pipeline, steps};
       pipeline.wait_for(6);
       CHECK(left == 0);
       CHECK(jobs.in_order() == 30);
@@ -277,7 +277,7 @@ TEST_CASE("the thread that waits may be without memory, or the only one with som
       if ((std::this_thread::get_id() == waiting) == waiting_finds_none) throw std::bad_alloc{};
     };
     Pipeline pipeline{4, 1, kChunkBytes};
-    const SixJobs jobs{pipeline, steps};
+    SixJobs jobs{pipeline, steps};
     for (std::size_t job = 1; job <= 6; ++job) pipeline.wait_for(job);
     CHECK(jobs.in_order() == 30);
   }
@@ -291,10 +291,10 @@ TEST_CASE("when nobody finds memory, that is an error", "[pipeline]") {
         if (number >= 3) throw std::bad_alloc{};
       };
       Pipeline pipeline{threads, 1, kChunkBytes};
-      const SixJobs jobs{pipeline, steps};
+      SixJobs jobs{pipeline, steps};
       CHECK_THROWS_AS(pipeline.wait_for(6), std::bad_alloc);
       CHECK_THROWS_AS(pipeline.wait_for(6), std::bad_alloc);
-      CHECK(jobs.in_order() < 30);
+      CHECK(jobs.in_order() <= (step == &Steps::choose ? 15 : 3));
     }
   }
 }
@@ -307,7 +307,7 @@ TEST_CASE("what was half consumed is left to nobody", "[pipeline]") {
       if (chunk == 3 && times++ == 0) throw std::bad_alloc{};
     };
     Pipeline pipeline{threads, 1, kChunkBytes};
-    const SixJobs jobs{pipeline, steps};
+    SixJobs jobs{pipeline, steps};
     CHECK_THROWS_AS(pipeline.wait_for(6), std::bad_alloc);
     CHECK(times == 1);
     CHECK(jobs.in_order() == 3);

@@ -14,10 +14,15 @@
 
 namespace ckpt::test {
 
-/// Whether the process may be kept from memory; said aloud if not. A sanitizer has mapped its own before.
+/// Whether a child may be kept from memory; said aloud if not. A sanitizer has mapped its own before.
 inline bool may_limit_memory() {
-  if (under_sanitizer()) std::cout << "SKIPPED: a sanitizer needs memory of its own" << std::endl;
-  return !under_sanitizer();
+  rlimit limit{};
+  ::getrlimit(RLIMIT_AS, &limit);
+  const char* reason = under_sanitizer()                 ? "a sanitizer needs memory of its own"
+                       : limit.rlim_max != RLIM_INFINITY ? "there is a limit already"
+                                                         : nullptr;
+  if (reason != nullptr) std::cout << "SKIPPED: " << reason << std::endl;
+  return reason == nullptr;
 }
 
 /// In a child: from here on its address space grows by so many bytes at most, as batch systems set it.
