@@ -61,9 +61,15 @@ Parts parts_of(std::span<const std::byte> stored, std::size_t content_size) {
 
 }  // namespace
 
-void ChunkEncoder::split(std::span<const std::byte> data, PlaneLayout layout) {
+// The first `in_place` planes to where they are stored, behind the table.
+void ChunkEncoder::split(std::span<const std::byte> data, PlaneLayout layout, std::size_t in_place) {
   grow(planes_, data.size());
-  split_planes(data, layout, std::span{planes_}.first(data.size()));
+  PlanePlaces places{};
+  for (std::size_t i = 0; i < layout.width; ++i) {
+    std::byte* const first = i < in_place ? stored_.data() + table_end(layout) : planes_.data();
+    places[i] = first + i * (data.size() / layout.width);
+  }
+  split_planes(data, layout, places);
 }
 
 // 0 when it does not fit.
@@ -73,7 +79,7 @@ std::size_t ChunkEncoder::compress(std::span<const std::byte> plane, PlaneCoding
 }
 
 ChunkEncoder::Choice ChunkEncoder::choose(std::span<const std::byte> sample, PlaneLayout layout) {
-  split(sample, layout);
+  split(sample, layout, 0);
   const std::size_t size = sample.size() / layout.width;
   grow(stored_, size);
   Choice choice{.size = table_end(layout)};
@@ -95,10 +101,14 @@ ChunkEncoder::Choice ChunkEncoder::choose(std::span<const std::byte> sample, Pla
 
 std::span<const std::byte> ChunkEncoder::encode(std::span<const std::byte> chunk, PlaneLayout layout,
                                                 const PlaneCodings& codings) {
-  split(chunk, layout);
   const std::size_t size = chunk.size() / layout.width;
   std::size_t end = table_end(layout);
   grow(stored_, end + chunk.size());
+  // The place of those behind a coded one is not known yet.
+  const auto used = std::span{codings}.first(layout.width);
+  const auto is_coded = [](PlaneCoding coding) { return coding != PlaneCoding::stored; };
+  const auto in_place = static_cast<std::size_t>(std::ranges::find_if(used, is_coded) - used.begin());
+  split(chunk, layout, in_place);
   const std::array<std::uint8_t, kHeaderBytes> header{static_cast<std::uint8_t>(layout.width),
                                                       static_cast<std::uint8_t>(layout.rotated ? 1 : 0)};
   std::memcpy(stored_.data(), header.data(), kHeaderBytes);
@@ -108,7 +118,7 @@ std::span<const std::byte> ChunkEncoder::encode(std::span<const std::byte> chunk
     std::size_t taken =
         codings[i] == PlaneCoding::stored ? 0 : compress(from, codings[i], room.first(size - 1));  // or it is stored
     if (taken == 0) {
-      std::ranges::copy(from, room.begin());
+      if (i >= in_place) std::ranges::copy(from, room.begin());
       taken = size;
     }
     const auto entry = static_cast<std::uint32_t>(taken);

@@ -47,12 +47,12 @@ class ChunkEncoder {
 
  private:
   std::span<const std::byte> plane(std::size_t i, std::size_t size) const { return {planes_.data() + i * size, size}; }
-  void split(std::span<const std::byte> data, PlaneLayout layout);
+  void split(std::span<const std::byte> data, PlaneLayout layout, std::size_t in_place);
   std::size_t compress(std::span<const std::byte> plane, PlaneCoding coding, std::span<std::byte> destination);
 
   ZstdCompressor entropy_;
   ZstdCompressor matches_;
-  std::vector<std::byte> planes_;
+  std::vector<std::byte> planes_;  // but those that are split to where they stay
   std::vector<std::byte> stored_;
 };
 

@@ -1,5 +1,6 @@
 #include "codec/planes.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <cstring>
@@ -9,16 +10,60 @@ namespace ckpt::codec {
 namespace {
 
 // Plain loops that compilers turn into vector instructions; they need to know that the planes do not overlap the data.
+
 template <typename Word, bool kRotated>
-void split(const std::byte* __restrict data, std::byte* __restrict planes, std::size_t count) noexcept {
+Word word_at(const std::byte* place) noexcept {
+  Word word;
+  std::memcpy(&word, place, sizeof word);
+  return kRotated ? std::rotl(word, 1) : word;
+}
+
+// Even and odd bytes.
+template <bool kRotated>
+void halve(const std::byte* __restrict data, std::byte* __restrict even, std::byte* __restrict odd,
+           std::size_t pairs) noexcept {
+  for (std::size_t i = 0; i < pairs; ++i) {
+    const auto pair = word_at<std::uint16_t, kRotated>(data + 2 * i);
+    even[i] = static_cast<std::byte>(pair);
+    odd[i] = static_cast<std::byte>(pair >> 8);
+  }
+}
+
+constexpr std::size_t kBlockBytes = 4096;  // with what is made of it, it fits into the nearest cache
+
+// Byte j of each of at most kBlockBytes goes to planes[j * kStep]. To halve and halve again takes fewer instructions
+// than to pick one byte of each element: a third of the time for 4 bytes without AVX2, and as much as with it.
+template <std::size_t kWidth, std::size_t kStep = 1>
+void take_apart(const std::byte* elements, std::byte* const* planes, std::size_t count) noexcept {
+  if constexpr (kWidth == 2) {
+    halve<false>(elements, planes[0], planes[kStep], count);
+  } else {
+    std::array<std::byte, kBlockBytes / kStep / 2> even;
+    std::array<std::byte, kBlockBytes / kStep / 2> odd;
+    halve<false>(elements, even.data(), odd.data(), count * kWidth / 2);
+    take_apart<kWidth / 2, 2 * kStep>(even.data(), planes, count);
+    take_apart<kWidth / 2, 2 * kStep>(odd.data(), planes + kStep, count);
+  }
+}
+
+template <typename Word, bool kRotated>
+void split(const std::byte* data, PlanePlaces planes, std::size_t count) noexcept {
   constexpr std::size_t kWidth = sizeof(Word);
-  std::array<std::byte*, kWidth> plane;
-  for (std::size_t j = 0; j < kWidth; ++j) plane[j] = planes + j * count;
-  for (std::size_t i = 0; i < count; ++i) {
-    Word word;
-    std::memcpy(&word, data + i * kWidth, kWidth);
-    if constexpr (kRotated) word = std::rotl(word, 1);
-    for (std::size_t j = 0; j < kWidth; ++j) plane[j][i] = static_cast<std::byte>(word >> (8 * j));
+  if constexpr (kWidth == 1) {
+    std::byte* __restrict plane = planes[0];
+    for (std::size_t i = 0; i < count; ++i) plane[i] = static_cast<std::byte>(word_at<Word, kRotated>(data + i));
+  } else if constexpr (kWidth == 2) {
+    halve<kRotated>(data, planes[0], planes[1], count);
+  } else {
+    std::array<Word, kBlockBytes / kWidth> block;
+    while (count > 0) {
+      const std::size_t part = std::min(count, block.size());
+      for (std::size_t i = 0; i < part; ++i) block[i] = word_at<Word, kRotated>(data + i * kWidth);
+      take_apart<kWidth>(reinterpret_cast<const std::byte*>(block.data()), planes.data(), part);
+      for (std::size_t j = 0; j < kWidth; ++j) planes[j] += part;
+      data += part * kWidth;
+      count -= part;
+    }
   }
 }
 
@@ -81,9 +126,9 @@ PlaneLayout plane_layout(DType dtype) noexcept {
   }
 }
 
-void split_planes(std::span<const std::byte> data, PlaneLayout layout, std::span<std::byte> planes) noexcept {
+void split_planes(std::span<const std::byte> data, PlaneLayout layout, const PlanePlaces& planes) noexcept {
   with_layout(layout, [&]<typename Word, bool kRotated>(Word, std::bool_constant<kRotated>) {
-    split<Word, kRotated>(data.data(), planes.data(), data.size() / sizeof(Word));
+    split<Word, kRotated>(data.data(), planes, data.size() / sizeof(Word));
   });
 }
 

@@ -21,13 +21,16 @@ inline constexpr std::size_t kMostPlanes = 8;
 /// 1 for packed, quantised, opaque and unknown dtypes. A complex number is two elements.
 PlaneLayout plane_layout(DType dtype) noexcept;
 
-/// Where each plane lies; only the first `width` count.
+/// Where each plane lies, that of the lowest bytes first; only the first `width` count.
 using Planes = std::array<const std::byte*, kMostPlanes>;
 
-/// Writes the planes one after the other, lowest byte first. `data` is a whole number of elements, `planes` as large.
-void split_planes(std::span<const std::byte> data, PlaneLayout layout, std::span<std::byte> planes) noexcept;
+/// Where each plane is to lie: memory for as many bytes as there are elements, which nothing else overlaps.
+using PlanePlaces = std::array<std::byte*, kMostPlanes>;
 
-/// The inverse.
+/// Writes each plane to its place. `data` is a whole number of elements.
+void split_planes(std::span<const std::byte> data, PlaneLayout layout, const PlanePlaces& planes) noexcept;
+
+/// The inverse: `data` is as large as all planes together.
 void join_planes(const Planes& planes, PlaneLayout layout, std::span<std::byte> data) noexcept;
 
 }  // namespace ckpt::codec

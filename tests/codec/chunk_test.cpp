@@ -19,8 +19,11 @@ using codec::PlaneLayout;
 namespace {
 
 constexpr std::size_t kWindow = std::size_t{1} << 20U;
-constexpr PlaneCodings kAll{PlaneCoding::entropy, PlaneCoding::entropy, PlaneCoding::entropy, PlaneCoding::entropy,
-                            PlaneCoding::entropy, PlaneCoding::entropy, PlaneCoding::entropy, PlaneCoding::entropy};
+constexpr auto kStored = PlaneCoding::stored, kEntropy = PlaneCoding::entropy, kMatches = PlaneCoding::matches;
+constexpr PlaneCodings kAll{kEntropy, kEntropy, kEntropy, kEntropy, kEntropy, kEntropy, kEntropy, kEntropy};
+// Stored planes before, between and behind others.
+constexpr PlaneCodings kSome{kStored, kStored, kEntropy, kStored, kMatches, kEntropy, kStored, kStored};
+constexpr PlaneCodings kFirst{kEntropy, kStored, kStored, kMatches, kStored, kEntropy, kStored, kStored};
 
 const std::vector<PlaneLayout>& layouts() {
   static const std::vector<PlaneLayout> all{{1, false}, {2, false}, {4, false}, {8, false},
@@ -54,15 +57,22 @@ std::uint32_t entry(const Bytes& stored, std::size_t plane) {
   return value;
 }
 
+// One behind the other.
+codec::PlanePlaces places_in(Bytes& planes, std::size_t width) {
+  codec::PlanePlaces places{};
+  for (std::size_t i = 0; i < width; ++i) places[i] = planes.data() + i * (planes.size() / width);
+  return places;
+}
+
 }  // namespace
 
 TEST_CASE("planes hold one byte of each element") {
   const Bytes data = to_bytes("\x01\x02\x03\x84\x11\x12\x13\x14");
   Bytes planes(8);
-  codec::split_planes(data, {4, false}, planes);
+  codec::split_planes(data, {4, false}, places_in(planes, 4));
   CHECK(planes == to_bytes("\x01\x11\x02\x12\x03\x13\x84\x14"));
   // Rotated: 0x84030201 becomes 0x08060403, 0x14131211 becomes 0x28262422.
-  codec::split_planes(data, {4, true}, planes);
+  codec::split_planes(data, {4, true}, places_in(planes, 4));
   CHECK(planes == to_bytes("\x03\x22\x04\x24\x06\x26\x08\x28"));
 }
 
@@ -71,11 +81,11 @@ TEST_CASE("planes come together again, whatever their number and length") {
     for (const std::size_t count : {0U, 1U, 2U, 15U, 16U, 17U, 31U, 33U, 63U, 64U, 65U, 127U, 1000U, 4099U}) {
       const Bytes data = random_bytes(count * layout.width, count);
       Bytes planes(data.size());
-      codec::split_planes(data, layout, planes);
-      codec::Planes places{};
-      for (std::size_t i = 0; i < layout.width; ++i) places[i] = planes.data() + i * count;
+      const codec::PlanePlaces places = places_in(planes, layout.width);
+      codec::split_planes(data, layout, places);
       Bytes out(data.size());
-      codec::join_planes(places, layout, out);
+      codec::join_planes({places[0], places[1], places[2], places[3], places[4], places[5], places[6], places[7]},
+                         layout, out);
       CHECK(out == data);
     }
   }
@@ -100,7 +110,8 @@ TEST_CASE("chunks come back") {
     for (const std::size_t count : {1U, 2U, 100U, 8192U, 131'072U}) {
       const std::size_t size = count * layout.width;
       for (const Bytes& data : {smooth_bytes(size, 3), random_bytes(size, 3), normal_floats(size, 3), Bytes(size)}) {
-        for (const PlaneCodings& codings : {PlaneCodings{}, kAll, encoder.choose(data, layout).codings}) {
+        for (const PlaneCodings& codings :
+             {PlaneCodings{}, kAll, kSome, kFirst, encoder.choose(data, layout).codings}) {
           const Bytes stored = to_vector(encoder.encode(data, layout, codings));
           CHECK(stored.size() <= size + codec::kMostChunkOverhead);
           Bytes out(size);
