@@ -39,15 +39,24 @@ int write_all(int fd, std::span<const std::byte> data, std::uint64_t offset) noe
   return 0;
 }
 
+// The first block may be all that a small file needs; huge pages would be cleared for it.
+BlockWriter::BlockWriter(int fd, unsigned cores) : fd_{fd}, cores_{std::min(cores, kMostCores)} {
+  if (!add_memory(kBlockBytes)) throw std::bad_alloc{};
+}
+
 BlockWriter::~BlockWriter() { finish(); }
 
-std::byte* BlockWriter::acquire() {
+// The caller may wait for lent data while it fills a block: one is left to those who copy it.
+std::byte* BlockWriter::acquire() noexcept {
   Lock lock{mutex_};
-  done_.wait(lock, [this] { return free_count_ > 0 || block_count_ < kBlocks; });
-  if (error_ != 0) return nullptr;
-  std::byte* block = take_free();
-  if (block == nullptr) throw std::bad_alloc{};
-  return block;
+  while (error_ == 0) {
+    const std::size_t left_to_others = lent_.data.empty() ? 0 : 1;
+    if (block_count_ == left_to_others) add_blocks();
+    std::byte* block = block_count_ > left_to_others ? take_free() : nullptr;
+    if (block != nullptr) return block;
+    done_.wait(lock);
+  }
+  return nullptr;
 }
 
 void BlockWriter::submit(std::byte* block, std::size_t size, std::uint64_t offset) noexcept {
@@ -111,7 +120,7 @@ void BlockWriter::run() noexcept {
 
 bool BlockWriter::can_write() const noexcept { return job_count_ > 0 && writing_ < kInFlight; }
 bool BlockWriter::can_copy() const noexcept {
-  return !lent_.data.empty() && copying_ < cores_ && (free_count_ > 0 || block_count_ < kBlocks);
+  return !lent_.data.empty() && copying_ < cores_ && (free_count_ > 0 || block_count_ < most_blocks_);
 }
 bool BlockWriter::has_work() const noexcept { return can_write() || can_copy(); }
 bool BlockWriter::is_all_begun() const noexcept { return job_count_ == 0 && lent_.data.empty() && copying_ == 0; }
@@ -140,20 +149,20 @@ void BlockWriter::write_block(Lock& lock) noexcept {
 }
 
 void BlockWriter::copy_part(Lock& lock) noexcept {
+  std::byte* block = take_free();
+  if (block == nullptr) return;  // for want of memory: once one is written
   Lent part = lent_;
   part.data = part.data.first(std::min(part.data.size(), kBlockBytes));
   lent_.data = lent_.data.subspan(part.data.size());
   lent_.offset += part.data.size();
   lent_.first_piece += part.data.size() / part.piece_size;
   ++copying_;
-  std::byte* block = take_free();
-  if (block == nullptr && error_ == 0) error_ = ENOMEM;
   const bool failed = error_ != 0;
   lock.unlock();
   if (!failed) copy(part, block);
   lock.lock();
   --copying_;
-  if (block != nullptr) add_job({block, part.data.size(), part.offset});
+  add_job({block, part.data.size(), part.offset});
   wake();
 }
 
@@ -178,20 +187,22 @@ void BlockWriter::wake() noexcept {
 }
 
 std::byte* BlockWriter::take_free() noexcept {
-  if (free_count_ == 0 && !add_memory()) return nullptr;
-  return free_[--free_count_];
+  if (free_count_ == 0) add_blocks();
+  return free_count_ == 0 ? nullptr : free_[--free_count_];
 }
 
 // Huge pages mean fewer faults for whoever fills a block and fewer segments for the device; a kernel without them
-// refuses, which does no harm. The first block may be all that a small file needs, and is not cleared for that.
-bool BlockWriter::add_memory() noexcept {
-  const std::size_t blocks = block_count_ == 0 ? 1 : std::min(kHugePage / kBlockBytes, kBlocks - block_count_);
-  if (blocks == 0) return false;
-  const std::size_t size = block_count_ == 0 ? kBlockBytes : kHugePage;
+// refuses, which does no harm. A process that has no more memory goes on with the blocks that there are.
+void BlockWriter::add_blocks() noexcept {
+  if (block_count_ < most_blocks_ && !add_memory(kHugePage) && !add_memory(kBlockBytes)) most_blocks_ = block_count_;
+}
+
+bool BlockWriter::add_memory(std::size_t size) noexcept {
   auto* memory = static_cast<std::byte*>(std::aligned_alloc(size, size));
   if (memory == nullptr) return false;
   if (size == kHugePage) prefer_huge_pages({memory, size});
   memory_[memory_count_++].reset(memory);
+  const std::size_t blocks = std::min(size / kBlockBytes, kBlocks - block_count_);
   for (std::size_t i = 0; i < blocks; ++i) free_[free_count_++] = memory + i * kBlockBytes;
   block_count_ += blocks;
   return true;

@@ -35,15 +35,16 @@ class BlockWriter {
   using Work = std::function<void(std::size_t, std::span<const std::byte>)>;
 
   /// `fd` must stay open until destruction. Up to `cores` threads (1 or more) copy lent data at a time; others wait for
-  /// the device. No thread runs and no memory is taken before it is needed.
-  BlockWriter(int fd, unsigned cores) : fd_{fd}, cores_{std::min(cores, kMostCores)} {}
+  /// the device. No thread runs before it is needed. Takes one block, and more as they are needed, and can be had.
+  /// Throws std::bad_alloc.
+  BlockWriter(int fd, unsigned cores);
   ~BlockWriter();
   BlockWriter(const BlockWriter&) = delete;
   BlockWriter& operator=(const BlockWriter&) = delete;
 
-  /// An empty block of kBlockBytes, aligned for direct I/O. Waits for one. Returns nothing when a write has failed:
-  /// finish() says why. Throws std::bad_alloc.
-  std::byte* acquire();
+  /// An empty block of kBlockBytes, aligned for direct I/O, while the caller has none. Waits for one. Returns nothing
+  /// when a write has failed: finish() says why.
+  std::byte* acquire() noexcept;
 
   /// Writes the first `size` bytes of an acquired block at `offset`, both multiples of 4096, and takes the block back.
   void submit(std::byte* block, std::size_t size, std::uint64_t offset) noexcept;
@@ -92,7 +93,8 @@ class BlockWriter {
   void add_job(const Job& job) noexcept;
   void wake() noexcept;
   std::byte* take_free() noexcept;
-  bool add_memory() noexcept;
+  void add_blocks() noexcept;
+  bool add_memory(std::size_t size) noexcept;
   int write(const Job& job) noexcept;
 
   const int fd_;
@@ -110,6 +112,7 @@ class BlockWriter {
   std::array<std::unique_ptr<std::byte, Free>, kBlocks> memory_;
   std::size_t memory_count_ = 0;
   std::size_t block_count_ = 0;
+  std::size_t most_blocks_ = kBlocks;  // as far as is known
   std::vector<std::jthread> threads_;
   std::size_t idle_ = 0;
   bool started_ = false;

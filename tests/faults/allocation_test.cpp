@@ -1,18 +1,25 @@
 // The Nth allocation fails, once and for ever: an error each time, no abort, nothing leaks, the old file is intact.
 #include "allocations.hpp"
+#include "os/block_writer.hpp"
 
 #include <ckpt/ckpt.hpp>
 
 #include <catch2/catch.hpp>
+#include <fcntl.h>
 #include <support/errors.hpp>
 #include <support/files.hpp>
 #include <support/sample.hpp>
 #include <support/temp_dir.hpp>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <functional>
 #include <iostream>
 #include <new>
+#include <span>
+#include <thread>
 
 using namespace ckpt;
 using namespace ckpt::test;
@@ -134,4 +141,33 @@ TEST_CASE("the Nth allocation of a restore fails") {
                      },
                      [=](bool ok) { return value->value() == 1 || (!ok && value->value() == 7); }};
   });
+}
+
+TEST_CASE("the only block is left to those who copy lent data") {
+  const TempDir dir;
+  const Bytes data = random_bytes(4 * os::BlockWriter::kBlockBytes, 1);
+  const int fd = ::open((dir / "a").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  {
+    os::BlockWriter writer{fd, 2};
+    const auto append_page = [&] {
+      std::byte* const block = writer.acquire();
+      std::copy_n(data.begin(), 4096, block);
+      writer.take_back();
+      writer.submit(block, 4096, data.size());
+      std::this_thread::sleep_for(std::chrono::milliseconds{1});  // until it is written
+    };
+    append_page();  // starts a thread
+    const FailingAllocations fail{0, true};
+    const os::BlockWriter::Work work = [](std::size_t, std::span<const std::byte>) {};
+    for (int round = 0; round < 50; ++round) {  // in some of which this thread is the first to want the block
+      writer.lend(data, 0, os::BlockWriter::kBlockBytes, work);
+      append_page();
+    }
+    CHECK(writer.finish() == 0);
+  }
+  ::close(fd);
+  const Bytes found = read_file(dir / "a");
+  REQUIRE(found.size() == data.size() + 4096);
+  CHECK(std::ranges::equal(std::span{found}.first(data.size()), data));
+  CHECK(std::ranges::equal(std::span{found}.last(4096), std::span{data}.first(4096)));
 }
