@@ -38,7 +38,8 @@ struct WriterOptions {
   /// Each that compresses takes the memory of five chunks (and, where `ulimit -v` counts it, some 72 MiB of address
   /// space), and up to eight, 128 MiB for all, are for tensors that add() keeps while others are compressed. At most 8
   /// compute checksums of a durable file; up to 12 more wait for the disk, with 24 MiB between them all. Where there is
-  /// not so much memory, fewer compress and less is kept; that of one who compresses is set aside for this, untouched.
+  /// not so much memory, fewer compress, less is kept, and 2 MiB do for the disk; that, and what one who compresses
+  /// needs, is set aside at first.
   unsigned threads = 0;
   /// Bytes: powers of two, kMinAlignment to kMaxAlignment. Blobs of `large_alignment` bytes or more start on it.
   std::uint32_t small_alignment = kDefaultSmallAlignment;

@@ -39,21 +39,20 @@ int write_all(int fd, std::span<const std::byte> data, std::uint64_t offset) noe
   return 0;
 }
 
-// The first block may be all that a small file needs; huge pages would be cleared for it.
+// The caller holds one block at most, so there always is one for lent data. These may be all that a small file needs;
+// huge pages would be cleared for it.
 BlockWriter::BlockWriter(int fd, unsigned cores) : fd_{fd}, cores_{std::min(cores, kMostCores)} {
-  if (!add_memory(kBlockBytes)) throw std::bad_alloc{};
+  while (block_count_ < 2) {
+    if (!add_memory(kBlockBytes)) throw std::bad_alloc{};
+  }
 }
 
 BlockWriter::~BlockWriter() { finish(); }
 
-// The caller may wait for lent data while it fills a block: one is left to those who copy it.
 std::byte* BlockWriter::acquire() noexcept {
   Lock lock{mutex_};
   while (error_ == 0) {
-    const std::size_t left_to_others = lent_.data.empty() ? 0 : 1;
-    if (block_count_ == left_to_others) add_blocks();
-    std::byte* block = block_count_ > left_to_others ? take_free() : nullptr;
-    if (block != nullptr) return block;
+    if (std::byte* block = take_free()) return block;
     done_.wait(lock);
   }
   return nullptr;
@@ -192,7 +191,8 @@ std::byte* BlockWriter::take_free() noexcept {
 }
 
 // Huge pages mean fewer faults for whoever fills a block and fewer segments for the device; a kernel without them
-// refuses, which does no harm. A process that has no more memory goes on with the blocks that there are.
+// refuses, which does no harm. A process that gets no more memory goes on with the blocks that it has, and asks for no
+// more.
 void BlockWriter::add_blocks() noexcept {
   if (block_count_ < most_blocks_ && !add_memory(kHugePage) && !add_memory(kBlockBytes)) most_blocks_ = block_count_;
 }

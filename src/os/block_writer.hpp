@@ -2,7 +2,6 @@
 // and the threads that wait for them fill the next ones themselves.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <atomic>
 #include <condition_variable>
@@ -35,15 +34,15 @@ class BlockWriter {
   using Work = std::function<void(std::size_t, std::span<const std::byte>)>;
 
   /// `fd` must stay open until destruction. Up to `cores` threads (1 or more) copy lent data at a time; others wait for
-  /// the device. No thread runs before it is needed. Takes one block, and more as they are needed, and can be had.
+  /// the device. No thread runs before it is needed. Takes two blocks, and more as they are needed and can be had.
   /// Throws std::bad_alloc.
   BlockWriter(int fd, unsigned cores);
   ~BlockWriter();
   BlockWriter(const BlockWriter&) = delete;
   BlockWriter& operator=(const BlockWriter&) = delete;
 
-  /// An empty block of kBlockBytes, aligned for direct I/O, while the caller has none. Waits for one. Returns nothing
-  /// when a write has failed: finish() says why.
+  /// An empty block of kBlockBytes, aligned for direct I/O; the caller may hold one at a time. Waits for one. Returns
+  /// nothing when a write has failed: finish() says why.
   std::byte* acquire() noexcept;
 
   /// Writes the first `size` bytes of an acquired block at `offset`, both multiples of 4096, and takes the block back.
@@ -112,7 +111,7 @@ class BlockWriter {
   std::array<std::unique_ptr<std::byte, Free>, kBlocks> memory_;
   std::size_t memory_count_ = 0;
   std::size_t block_count_ = 0;
-  std::size_t most_blocks_ = kBlocks;  // as far as is known
+  std::size_t most_blocks_ = kBlocks;  // that there will be
   std::vector<std::jthread> threads_;
   std::size_t idle_ = 0;
   bool started_ = false;
