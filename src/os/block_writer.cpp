@@ -149,7 +149,7 @@ void BlockWriter::write_block(Lock& lock) noexcept {
 
 void BlockWriter::copy_part(Lock& lock) noexcept {
   std::byte* block = take_free();
-  if (block == nullptr) return;  // for want of memory: once one is written
+  if (block == nullptr) return;  // no more can be had: somebody comes back when one is written
   Lent part = lent_;
   part.data = part.data.first(std::min(part.data.size(), kBlockBytes));
   lent_.data = lent_.data.subspan(part.data.size());
