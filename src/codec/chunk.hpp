@@ -18,13 +18,18 @@
 
 namespace ckpt::codec {
 
-/// How planes are coded. What suits one chunk of a tensor suits the others.
 enum class PlaneCoding : std::uint8_t {
   stored,
   entropy,  ///< Huffman codes alone
   matches,  ///< zstd with a search for repetitions
 };
 using PlaneCodings = std::array<PlaneCoding, kMostPlanes>;
+
+/// How a chunk is taken apart, and what becomes of its planes. What suits one chunk of a tensor suits the others.
+struct ChunkCoding {
+  PlaneLayout layout{};
+  PlaneCodings planes{};
+};
 
 /// How much larger than its content a chunk can be, in bytes.
 inline constexpr std::size_t kMostChunkOverhead = 4 + 4 * kMostPlanes;
@@ -36,14 +41,15 @@ class ChunkEncoder {
   explicit ChunkEncoder(int level) : entropy_{ZstdCompressor::entropy_only()}, matches_{level} {}
 
   struct Choice {
-    PlaneCodings codings{};
+    ChunkCoding coding;
     std::size_t size = 0;  ///< of the sample as a chunk
   };
-  /// Tries the codings on a sample of a tensor, one or more whole elements: the slower ones have to gain more.
+  /// Tries codings on a sample of a tensor, one or more whole elements: the slower ones have to gain more. `layout` is
+  /// that of its dtype.
   Choice choose(std::span<const std::byte> sample, PlaneLayout layout);
 
   /// The span is valid until the next call. `chunk` is a whole number of elements, and not empty.
-  std::span<const std::byte> encode(std::span<const std::byte> chunk, PlaneLayout layout, const PlaneCodings& codings);
+  std::span<const std::byte> encode(std::span<const std::byte> chunk, const ChunkCoding& coding);
 
  private:
   std::span<const std::byte> plane(std::size_t i, std::size_t size) const { return {planes_.data() + i * size, size}; }

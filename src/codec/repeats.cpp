@@ -31,33 +31,38 @@ std::size_t index_of(const Text& text) noexcept {
   return ((text.first * kOdd) ^ text.last) * kOdd >> (64 - kTableBits);
 }
 
+constexpr std::size_t kStep = 4;  // one of so many places is looked up; all are remembered, so any distance is found
+
 template <typename Word>
-bool has_repeats_of(std::span<const std::byte> data, std::size_t length) noexcept {
+bool has_repeats_of(std::span<const std::byte> data, std::size_t length, std::size_t wanted) noexcept {
   std::array<std::uint32_t, std::size_t{1} << kTableBits> last_place{};
-  const std::size_t places = data.size() - length + 1;
-  std::size_t wanted = places / 32 + 1;
-  std::size_t next_of_last = places;  // where the last repetition goes on; the table may have forgotten that place
-  for (std::size_t i = 0; i < places; ++i) {
+  const std::size_t end = data.size() - length + 1;
+  std::size_t missing = wanted / kStep + 1;
+  std::size_t next_of_last = end;  // where the last repetition goes on; the table may have forgotten that place
+  for (std::size_t i = 0; i + kStep <= end; i += kStep) {
     const Text text = text_at<Word>(data.data() + i, length);
     const auto is_at = [&](std::size_t place) { return place < i && text_at<Word>(&data[place], length) == text; };
     std::size_t before = std::exchange(last_place[index_of(text)], static_cast<std::uint32_t>(i));
+    for (std::size_t j = i + 1; j < i + kStep; ++j) {
+      last_place[index_of(text_at<Word>(data.data() + j, length))] = static_cast<std::uint32_t>(j);
+    }
     if (!is_at(before)) before = next_of_last;
     if (!is_at(before)) {
-      next_of_last = places;
+      next_of_last = end;
       continue;
     }
-    if (--wanted == 0) return true;
-    next_of_last = before + 1;
+    if (--missing == 0) return true;
+    next_of_last = before + kStep;
   }
   return false;
 }
 
 }  // namespace
 
-bool has_repeats(std::span<const std::byte> data, std::size_t length) noexcept {
+bool has_repeats(std::span<const std::byte> data, std::size_t length, std::size_t wanted) noexcept {
   if (data.size() < length) return false;
-  return length < sizeof(std::uint64_t) ? has_repeats_of<std::uint32_t>(data, length)
-                                        : has_repeats_of<std::uint64_t>(data, length);
+  return length < sizeof(std::uint64_t) ? has_repeats_of<std::uint32_t>(data, length, wanted)
+                                        : has_repeats_of<std::uint64_t>(data, length, wanted);
 }
 
 }  // namespace ckpt::codec

@@ -33,7 +33,7 @@ TensorWriter::TensorWriter(os::ReplacementFile& file, const format::Geometry& ge
     : file_{file},
       geometry_{geometry},
       pipeline_{pipeline},
-      layout_{codec::plane_layout(dtype)},
+      coding_{.layout = codec::plane_layout(dtype)},
       path_{std::move(path)},
       identity_{format::identity(path_, dtype, shape, data_size, codec::xxh3)} {
   record_.path = path_;
@@ -56,8 +56,8 @@ std::uint64_t TensorWriter::room_for(std::uint64_t size) const noexcept {
 // A tensor that would gain less than 5 % stays plain, and so usable where it lies.
 void TensorWriter::choose(std::span<const std::byte> data, codec::ChunkEncoder& encoder) {
   const std::vector<std::byte> sample = sample_of(data);
-  const auto choice = encoder.choose(sample, layout_);
-  codings_ = choice.codings;
+  const auto choice = encoder.choose(sample, coding_.layout);
+  coding_ = choice.coding;
   const std::uint64_t whole = room_for(sample.size());
   record_.codec = room_for(choice.size) <= whole - whole / 20 ? format::Codec::zstd : format::Codec::stored;
   is_decided_ = true;
@@ -187,7 +187,7 @@ std::size_t TensorWriter::Part::room_for(std::size_t chunk) const noexcept {
 
 EncodedChunk TensorWriter::Part::encode(std::size_t chunk, codec::ChunkEncoder& encoder) const {
   if (!tensor_.is_compressed()) return {};
-  const auto stored = encoder.encode(tensor_.chunk_of(data_, chunk), tensor_.layout_, tensor_.codings_);
+  const auto stored = encoder.encode(tensor_.chunk_of(data_, chunk), tensor_.coding_);
   return {stored, codec::xxh3(stored, tensor_.identity_ + first_ + chunk)};
 }
 

@@ -65,8 +65,7 @@ class TensorWriter {
   os::ReplacementFile& file_;
   format::Geometry geometry_;
   Pipeline* pipeline_;
-  codec::PlaneLayout layout_;
-  codec::PlaneCodings codings_{};
+  codec::ChunkCoding coding_;
   std::string path_;
   format::TensorRecord record_;
   std::uint64_t identity_;

@@ -33,7 +33,7 @@ const std::vector<PlaneLayout>& layouts() {
 
 Bytes encode(const Bytes& data, PlaneLayout layout, const PlaneCodings& codings = kAll) {
   codec::ChunkEncoder encoder{1};
-  return to_vector(encoder.encode(data, layout, codings));
+  return to_vector(encoder.encode(data, {layout, codings}));
 }
 
 // Why it was refused, or nothing. Both ways to look at a chunk have to agree, but for what only decoding finds.
@@ -110,9 +110,12 @@ TEST_CASE("chunks come back") {
     for (const std::size_t count : {1U, 2U, 100U, 8192U, 131'072U}) {
       const std::size_t size = count * layout.width;
       for (const Bytes& data : {smooth_bytes(size, 3), random_bytes(size, 3), normal_floats(size, 3), Bytes(size)}) {
-        for (const PlaneCodings& codings :
-             {PlaneCodings{}, kAll, kSome, kFirst, encoder.choose(data, layout).codings}) {
-          const Bytes stored = to_vector(encoder.encode(data, layout, codings));
+        for (const codec::ChunkCoding& coding : {codec::ChunkCoding{layout},
+                                                 {layout, kAll},
+                                                 {layout, kSome},
+                                                 {layout, kFirst},
+                                                 encoder.choose(data, layout).coding}) {
+          const Bytes stored = to_vector(encoder.encode(data, coding));
           CHECK(stored.size() <= size + codec::kMostChunkOverhead);
           Bytes out(size);
           CHECK(decoder.decode(stored, out, kWindow) == nullptr);
@@ -128,10 +131,30 @@ TEST_CASE("the exponents of floating-point numbers are compressed, their mantiss
   const Bytes data = normal_floats(1U << 18U, 1);
   codec::ChunkEncoder encoder{1};
   const auto choice = encoder.choose(data, {4, true});
-  const PlaneCodings expected{PlaneCoding::stored, PlaneCoding::stored, PlaneCoding::stored, PlaneCoding::entropy};
-  CHECK(choice.codings == expected);
+  CHECK(choice.coding.layout.rotated);
+  CHECK(choice.coding.planes == PlaneCodings{kStored, kStored, kStored, kEntropy});
   CHECK(choice.size < data.size() * 7 / 8);
-  CHECK(choice.size == encoder.encode(data, {4, true}, choice.codings).size());
+  CHECK(choice.size == encoder.encode(data, choice.coding).size());
+}
+
+// Rotated, their mantissas would have the sign among them, and shrink by an eighth.
+TEST_CASE("of numbers with one sign the exponents alone are compressed, too") {
+  codec::ChunkEncoder encoder{1};
+  for (const std::byte sign : {std::byte{0}, std::byte{0x80}}) {
+    Bytes data = normal_floats(1U << 16U, 1);
+    for (std::size_t i = 3; i < data.size(); i += 4) data[i] = (data[i] & std::byte{0x7f}) | sign;
+    const auto choice = encoder.choose(data, {4, true});
+    CHECK(choice.coding.layout.width == 4);
+    CHECK_FALSE(choice.coding.layout.rotated);
+    CHECK(choice.coding.planes == PlaneCodings{kStored, kStored, kStored, kEntropy});
+    CHECK(choice.size == encoder.encode(data, choice.coding).size());
+    for (const std::size_t other : {std::size_t{3}, data.size() - 1}) {
+      Bytes two_signs = data;
+      two_signs[other] ^= std::byte{0x80};
+      CHECK(encoder.choose(two_signs, {4, true}).coding.layout.rotated);
+      CHECK_FALSE(encoder.choose(two_signs, {4, false}).coding.layout.rotated);
+    }
+  }
 }
 
 TEST_CASE("where there are repetitions they are searched for") {
@@ -141,8 +164,8 @@ TEST_CASE("where there are repetitions they are searched for") {
     const Bytes line = to_bytes("the quick brown fox jumps over the lazy dog " + std::to_string(text.size()) + "\n");
     text.insert(text.end(), line.begin(), line.end());
   }
-  CHECK(encoder.choose(text, {1, false}).codings[0] == PlaneCoding::matches);
-  CHECK(encoder.choose(random_bytes(100'000, 1), {1, false}).codings[0] == PlaneCoding::stored);
+  CHECK(encoder.choose(text, {1, false}).coding.planes[0] == kMatches);
+  CHECK(encoder.choose(random_bytes(100'000, 1), {1, false}).coding.planes[0] == kStored);
 }
 
 // Bytes of four bits: Huffman codes bring any of them to the half.
@@ -150,9 +173,9 @@ TEST_CASE("repetitions are searched for where codes are short, too") {
   codec::ChunkEncoder encoder{1};
   Bytes bytes = random_bytes(16'384, 1);
   for (std::byte& byte : bytes) byte &= std::byte{15};
-  CHECK(encoder.choose(bytes, {1, false}).codings[0] == PlaneCoding::entropy);
+  CHECK(encoder.choose(bytes, {1, false}).coding.planes[0] == kEntropy);
   std::copy_n(bytes.begin(), 8'192, bytes.begin() + 8'192);
-  CHECK(encoder.choose(bytes, {1, false}).codings[0] == PlaneCoding::matches);
+  CHECK(encoder.choose(bytes, {1, false}).coding.planes[0] == kMatches);
 }
 
 TEST_CASE("a plane that does not shrink after all is stored") {

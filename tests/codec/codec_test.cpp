@@ -219,34 +219,34 @@ TEST_CASE("random damage to a frame never does harm") {
 }
 
 TEST_CASE("repetitions are found that are long and frequent enough") {
-  constexpr std::size_t kPiece = 64;
+  constexpr std::size_t kPiece = 65;  // pieces begin at places that are looked up, and at others
   for (const std::size_t length : {4U, 7U, 8U, 11U, 16U}) {
     INFO("length " << length);
     Bytes data = random_bytes(16 * kPiece, length);
-    CHECK_FALSE(codec::has_repeats(data, length));
+    CHECK_FALSE(codec::has_repeats(data, length, data.size() / 32));
     const auto begins = [&](std::size_t copied) {  // each piece with the first bytes of the one before
       for (std::size_t i = kPiece; i < data.size(); i += kPiece) std::copy_n(data.data(), copied, data.data() + i);
-      return codec::has_repeats(data, length);
+      return codec::has_repeats(data, length, data.size() / 32);
     };
     CHECK_FALSE(begins(length - 1));  // too short
-    CHECK_FALSE(begins(length));      // 15 places of 1,024
+    CHECK_FALSE(begins(length));      // 15 places of 1,040
     CHECK(begins(length + 5));        // 90 places
   }
 }
 
 TEST_CASE("a long repetition is found however long ago it was") {
   Bytes data = random_bytes(65'536, 1);
-  CHECK_FALSE(codec::has_repeats(data, 4));
-  std::copy_n(data.begin(), data.size() / 2, data.begin() + 32'768);
-  CHECK(codec::has_repeats(data, 4));
+  CHECK_FALSE(codec::has_repeats(data, 4, data.size() / 32));
+  std::copy_n(data.begin(), data.size() / 2, data.begin() + 32'765);  // no multiple of four
+  CHECK(codec::has_repeats(data, 4, data.size() / 32));
   Bytes plane = random_bytes(16'384, 2);
-  std::copy_n(plane.begin(), plane.size() / 4, plane.end() - 4'096);
-  CHECK(codec::has_repeats(plane, 4));
+  std::copy_n(plane.begin(), plane.size() / 4, plane.end() - 4'097);
+  CHECK(codec::has_repeats(plane, 4, plane.size() / 32));
 }
 
 TEST_CASE("little data has no repetitions") {
-  CHECK_FALSE(codec::has_repeats({}, 4));
-  CHECK_FALSE(codec::has_repeats(Bytes(15), 16));
-  CHECK_FALSE(codec::has_repeats(Bytes(16), 16));
-  CHECK(codec::has_repeats(Bytes(17), 16));
+  CHECK_FALSE(codec::has_repeats({}, 4, 0));
+  CHECK_FALSE(codec::has_repeats(Bytes(15), 16, 0));
+  CHECK_FALSE(codec::has_repeats(Bytes(19), 16, 0));
+  CHECK(codec::has_repeats(Bytes(24), 16, 0));
 }

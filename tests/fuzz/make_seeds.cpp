@@ -101,7 +101,7 @@ Bytes chunk_input(const Bytes& content, codec::PlaneLayout layout) {
   Bytes input{static_cast<std::byte>(content.size()), static_cast<std::byte>(content.size() >> 8U),
               static_cast<std::byte>(content.size() >> 16U)};
   codec::ChunkEncoder encoder{1};
-  const auto stored = encoder.encode(content, layout, encoder.choose(content, layout).codings);
+  const auto stored = encoder.encode(content, encoder.choose(content, layout).coding);
   input.insert(input.end(), stored.begin(), stored.end());
   return input;
 }
