@@ -33,13 +33,12 @@ bool has_one_sign(std::span<const std::byte> sample, std::size_t width) noexcept
 
 // Whether a search for repetitions, which takes six times as long as this look, may gain a 16th of a plane that Huffman
 // codes bring to `coded` bytes. To name a repetition takes some 24 bits, so it gains nothing until it is as long as
-// such codes for as many bits, and then the code of one byte for each byte, or place where such a one begins. Half as
-// many places will do here, since a repetition that is as far away as the one before takes fewer bits.
+// such codes for as many bits, and from there on the code of a byte for each byte, and so for each place where as long
+// a one begins.
 bool may_repeat(std::span<const std::byte> plane, std::size_t coded) noexcept {
   constexpr std::size_t kBytesToName = 3;
   const std::size_t size = plane.size();
-  if (coded <= size / 16) return false;
-  return has_repeats(plane, std::clamp<std::size_t>(kBytesToName * size / coded, 4, 16), size * size / coded / 16 / 2);
+  return has_repeats(plane, std::clamp<std::size_t>(kBytesToName * size / coded, 4, 16), size * size / coded / 16);
 }
 
 // The planes of a stored chunk as its header and table place them.
@@ -98,7 +97,8 @@ ChunkEncoder::Choice ChunkEncoder::choose(std::span<const std::byte> sample, Pla
   const std::size_t size = sample.size() / layout.width;
   grow(stored_, size);
   Choice choice{.coding = {.layout = layout}, .size = table_end(layout)};
-  for (std::size_t i = 0; i < layout.width; ++i) {
+  bool none_repeats = false;
+  for (std::size_t i = layout.width; i-- > 0;) {
     std::size_t best = size;
     const auto attempt = [&](PlaneCoding coding, std::size_t least_gain) {
       const auto room = std::span{stored_}.first(best - least_gain);
@@ -108,7 +108,12 @@ ChunkEncoder::Choice ChunkEncoder::choose(std::span<const std::byte> sample, Pla
       }
     };
     attempt(PlaneCoding::entropy, size / 32);
-    if (may_repeat(plane(i, size), best)) attempt(PlaneCoding::matches, size / 16);
+    // Elements repeat as a whole: below a plane in which none does, noise needs no look.
+    const bool is_noise = best == size;
+    if (best > size / 16 && !(is_noise && none_repeats)) {
+      none_repeats = !may_repeat(plane(i, size), best);
+      if (!none_repeats) attempt(PlaneCoding::matches, size / 16);
+    }
     choice.size += best;
   }
   return choice;
