@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstring>
 
 namespace ckpt::codec {
@@ -20,10 +21,7 @@ void grow(std::vector<std::byte>& memory, std::size_t size) {
   if (memory.size() < size) memory.resize(size);
 }
 
-// Whether all floating-point numbers are positive, or all negative, as second moments and variances are. Their sign
-// costs nothing beside the exponent, and mantissas, which are noise, can stay as they are. With the sign among them
-// they shrink by an eighth, which takes as long to code as all of the exponents; that gains the lowest bit of the
-// exponent, which is noise, too, but for some 3 % of the file.
+// Whether all floating-point numbers are positive, or all negative, as second moments and variances are.
 bool has_one_sign(std::span<const std::byte> sample, std::size_t width) noexcept {
   for (std::size_t i = width - 1; i < sample.size(); i += width) {
     if (((sample[i] ^ sample[width - 1]) & std::byte{0x80}) != std::byte{0}) return false;
@@ -31,14 +29,41 @@ bool has_one_sign(std::span<const std::byte> sample, std::size_t width) noexcept
   return true;
 }
 
-// Whether a search for repetitions, which takes six times as long as this look, may gain a 16th of a plane that Huffman
-// codes bring to `coded` bytes. To name a repetition takes some 24 bits, so it gains nothing until it is as long as
-// such codes for as many bits, and from there on the code of a byte for each byte, and so for each place where as long
-// a one begins.
-bool may_repeat(std::span<const std::byte> plane, std::size_t coded) noexcept {
+// Whether the last of the eight bits behind the sign, which rotation leaves beside those before it, takes more than
+// half a bit there. If it does, numbers of one sign are better not rotated: the sign costs nothing beside the exponent,
+// and mantissas stay as they are. Else the lowest byte of each has a sign in it, which lets it shrink by an eighth, and
+// takes the coder as long as all exponents do.
+bool has_noise_below_exponents(std::span<const std::byte> sample, std::size_t width) noexcept {
+  constexpr std::size_t kStep = 4;  // of the elements; some thousand will do
+  if (width == 1) return false;
+  std::array<std::array<std::uint32_t, 2>, 128> counts{};  // by the seven bits before, and by the last one
+  std::size_t total = 0;
+  for (std::size_t i = width; i <= sample.size(); i += kStep * width) {
+    const auto seven = std::to_integer<std::size_t>(sample[i - 1] & std::byte{0x7f});
+    ++counts[seven][std::to_integer<std::size_t>(sample[i - 2] >> 7)];
+    ++total;
+  }
+  const auto weighed = [](std::uint32_t count) { return count == 0 ? 0.0 : count * std::log2(count); };
+  double bits = 0;
+  for (const auto& [zeros, ones] : counts) bits += weighed(zeros + ones) - weighed(zeros) - weighed(ones);
+  return 2 * bits > static_cast<double>(total);
+}
+
+// Repetitions in a plane that Huffman codes bring to `coded` bytes.
+struct Repeats {
+  bool pay = false;   // a search, which takes several times as long as this look, may gain a 16th of the plane
+  bool none = false;  // or too few for noise, where they gain most
+};
+
+// To name a repetition takes some 24 bits, so it gains nothing until it is as long as Huffman codes for as many bits,
+// and from there on the code of a byte for each byte, and so for each place where as long a one begins. Half as many
+// places will do here, since a repetition that is as far away as the one before takes fewer bits.
+Repeats look_for_repeats(std::span<const std::byte> plane, std::size_t coded) noexcept {
   constexpr std::size_t kBytesToName = 3;
   const std::size_t size = plane.size();
-  return has_repeats(plane, std::clamp<std::size_t>(kBytesToName * size / coded, 4, 16), size * size / coded / 16);
+  const std::size_t wanted = size * (size / 32) / coded;
+  const std::size_t found = count_repeats(plane, std::clamp<std::size_t>(kBytesToName * size / coded, 4, 16), wanted);
+  return {.pay = found > wanted, .none = found < size / 32};
 }
 
 // The planes of a stored chunk as its header and table place them.
@@ -92,12 +117,13 @@ std::size_t ChunkEncoder::compress(std::span<const std::byte> plane, PlaneCoding
 }
 
 ChunkEncoder::Choice ChunkEncoder::choose(std::span<const std::byte> sample, PlaneLayout layout) {
-  layout.rotated = layout.rotated && !has_one_sign(sample, layout.width);
+  if (layout.rotated && has_one_sign(sample, layout.width) && has_noise_below_exponents(sample, layout.width))
+    layout.rotated = false;
   split(sample, layout, 0);
   const std::size_t size = sample.size() / layout.width;
   grow(stored_, size);
   Choice choice{.coding = {.layout = layout}, .size = table_end(layout)};
-  bool none_repeats = false;
+  bool none_repeat = false;
   for (std::size_t i = layout.width; i-- > 0;) {
     std::size_t best = size;
     const auto attempt = [&](PlaneCoding coding, std::size_t least_gain) {
@@ -110,9 +136,10 @@ ChunkEncoder::Choice ChunkEncoder::choose(std::span<const std::byte> sample, Pla
     attempt(PlaneCoding::entropy, size / 32);
     // Elements repeat as a whole: below a plane in which none does, noise needs no look.
     const bool is_noise = best == size;
-    if (best > size / 16 && !(is_noise && none_repeats)) {
-      none_repeats = !may_repeat(plane(i, size), best);
-      if (!none_repeats) attempt(PlaneCoding::matches, size / 16);
+    if (best > size / 16 && !(is_noise && none_repeat)) {
+      const Repeats repeats = look_for_repeats(plane(i, size), best);
+      if (repeats.pay) attempt(PlaneCoding::matches, size / 16);
+      none_repeat = repeats.none;
     }
     choice.size += best;
   }

@@ -34,12 +34,12 @@ std::size_t index_of(const Text& text) noexcept {
 constexpr std::size_t kStep = 4;  // one of so many places is looked up; all are remembered, so any distance is found
 
 template <typename Word>
-bool has_repeats_of(std::span<const std::byte> data, std::size_t length, std::size_t wanted) noexcept {
+std::size_t count_repeats_of(std::span<const std::byte> data, std::size_t length, std::size_t enough) noexcept {
   std::array<std::uint32_t, std::size_t{1} << kTableBits> last_place{};
   const std::size_t end = data.size() - length + 1;
-  std::size_t missing = wanted / kStep + 1;
+  std::size_t found = 0;
   std::size_t next_of_last = end;  // where the last repetition goes on; the table may have forgotten that place
-  for (std::size_t i = 0; i + kStep <= end; i += kStep) {
+  for (std::size_t i = 0; i + kStep <= end && found <= enough; i += kStep) {
     const Text text = text_at<Word>(data.data() + i, length);
     const auto is_at = [&](std::size_t place) { return place < i && text_at<Word>(&data[place], length) == text; };
     std::size_t before = std::exchange(last_place[index_of(text)], static_cast<std::uint32_t>(i));
@@ -51,18 +51,18 @@ bool has_repeats_of(std::span<const std::byte> data, std::size_t length, std::si
       next_of_last = end;
       continue;
     }
-    if (--missing == 0) return true;
+    found += kStep;
     next_of_last = before + kStep;
   }
-  return false;
+  return found;
 }
 
 }  // namespace
 
-bool has_repeats(std::span<const std::byte> data, std::size_t length, std::size_t wanted) noexcept {
-  if (data.size() < length) return false;
-  return length < sizeof(std::uint64_t) ? has_repeats_of<std::uint32_t>(data, length, wanted)
-                                        : has_repeats_of<std::uint64_t>(data, length, wanted);
+std::size_t count_repeats(std::span<const std::byte> data, std::size_t length, std::size_t enough) noexcept {
+  if (data.size() < length) return 0;
+  return length < sizeof(std::uint64_t) ? count_repeats_of<std::uint32_t>(data, length, enough)
+                                        : count_repeats_of<std::uint64_t>(data, length, enough);
 }
 
 }  // namespace ckpt::codec

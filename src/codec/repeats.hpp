@@ -6,8 +6,8 @@
 
 namespace ckpt::codec {
 
-/// Whether some `wanted` places in `data`, and one at least, begin `length` bytes that came before, as far as a small
-/// table remembers: a guess from every fourth place. `length` is 4 to 16.
-bool has_repeats(std::span<const std::byte> data, std::size_t length, std::size_t wanted) noexcept;
+/// About how many places in `data` begin `length` bytes that came before, as far as a small table remembers: of every
+/// four places one is looked up, and counts as four. `length` is 4 to 16. Ends when there are more than `enough`.
+std::size_t count_repeats(std::span<const std::byte> data, std::size_t length, std::size_t enough) noexcept;
 
 }  // namespace ckpt::codec

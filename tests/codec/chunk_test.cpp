@@ -157,6 +157,20 @@ TEST_CASE("of numbers with one sign the exponents alone are compressed, too") {
   }
 }
 
+// 0x3f00... and 0x4080...: of the exponent, the lowest bit is as good as known from the others.
+TEST_CASE("numbers with one sign are rotated when that brings exponents together") {
+  codec::ChunkEncoder encoder{1};
+  Bytes data = random_bytes(1U << 16U, 1);
+  for (std::size_t i = 1; i < data.size(); i += 2) {
+    const bool large = (data[i] & std::byte{0x80}) != std::byte{0};
+    data[i] = large ? std::byte{0x40} : std::byte{0x3f};
+    data[i - 1] = (data[i - 1] & std::byte{0x7f}) | (large ? std::byte{0x80} : std::byte{0});
+  }
+  CHECK(encoder.choose(data, {2, true}).coding.layout.rotated);
+  for (std::size_t i = 0; i < data.size(); i += 2) data[i] = random_bytes(1, i)[0];
+  CHECK_FALSE(encoder.choose(data, {2, true}).coding.layout.rotated);
+}
+
 TEST_CASE("where there are repetitions they are searched for") {
   codec::ChunkEncoder encoder{1};
   Bytes text;
@@ -176,6 +190,36 @@ TEST_CASE("repetitions are searched for where codes are short, too") {
   CHECK(encoder.choose(bytes, {1, false}).coding.planes[0] == kEntropy);
   std::copy_n(bytes.begin(), 8'192, bytes.begin() + 8'192);
   CHECK(encoder.choose(bytes, {1, false}).coding.planes[0] == kMatches);
+}
+
+// Of each 128 bytes 20 are those that lie 13 before: few, but all at one distance.
+TEST_CASE("repetitions are searched for where they are few, too") {
+  codec::ChunkEncoder encoder{1};
+  Bytes bytes = random_bytes(65'536, 1);
+  for (std::size_t i = 64; i < bytes.size(); i += 128) std::copy_n(&bytes[i - 13], 20, &bytes[i]);
+  CHECK(encoder.choose(bytes, {1, false}).coding.planes[0] == kMatches);
+}
+
+// Three of 20 rows are copies: too few for exponents, whose codes are short, and worth the time for mantissas.
+TEST_CASE("noise is searched where the exponents before it have repetitions that do not pay") {
+  constexpr std::size_t kRow = 256;
+  Bytes data = normal_floats(256 * kRow, 1);
+  for (std::size_t row = 4; row < 256; ++row) {
+    if (row % 20 < 3) std::copy_n(&data[(row - 4) * kRow], kRow, &data[row * kRow]);
+  }
+  codec::ChunkEncoder encoder{1};
+  CHECK(encoder.choose(data, {4, true}).coding.planes == PlaneCodings{kMatches, kMatches, kMatches, kEntropy});
+}
+
+TEST_CASE("bytes that are no noise are searched, whatever those before them are like") {
+  const Bytes noise = random_bytes(16'384, 1);
+  Bytes data(2 * noise.size());
+  for (std::size_t i = 0; i < noise.size(); ++i) {
+    data[2 * i] = noise[i % 1001] & std::byte{15};
+    data[2 * i + 1] = noise[i] & std::byte{15};
+  }
+  codec::ChunkEncoder encoder{1};
+  CHECK(encoder.choose(data, {2, false}).coding.planes == PlaneCodings{kMatches, kEntropy});
 }
 
 TEST_CASE("a plane that does not shrink after all is stored") {

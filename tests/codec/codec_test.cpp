@@ -24,6 +24,12 @@ namespace {
 
 constexpr std::size_t kWindow = std::size_t{1} << 20U;
 
+// At more than a 32nd of all places.
+bool has_repeats(const Bytes& data, std::size_t length) {
+  const std::size_t enough = data.size() / 32;
+  return codec::count_repeats(data, length, enough) > enough;
+}
+
 Bytes compress(const Bytes& data, int level = 1) {
   codec::ZstdCompressor compressor{level};
   Bytes frame(ZSTD_compressBound(data.size()));
@@ -223,10 +229,10 @@ TEST_CASE("repetitions are found that are long and frequent enough") {
   for (const std::size_t length : {4U, 7U, 8U, 11U, 16U}) {
     INFO("length " << length);
     Bytes data = random_bytes(16 * kPiece, length);
-    CHECK_FALSE(codec::has_repeats(data, length, data.size() / 32));
+    CHECK_FALSE(has_repeats(data, length));
     const auto begins = [&](std::size_t copied) {  // each piece with the first bytes of the one before
       for (std::size_t i = kPiece; i < data.size(); i += kPiece) std::copy_n(data.data(), copied, data.data() + i);
-      return codec::has_repeats(data, length, data.size() / 32);
+      return has_repeats(data, length);
     };
     CHECK_FALSE(begins(length - 1));  // too short
     CHECK_FALSE(begins(length));      // 15 places of 1,040
@@ -236,17 +242,19 @@ TEST_CASE("repetitions are found that are long and frequent enough") {
 
 TEST_CASE("a long repetition is found however long ago it was") {
   Bytes data = random_bytes(65'536, 1);
-  CHECK_FALSE(codec::has_repeats(data, 4, data.size() / 32));
+  CHECK_FALSE(has_repeats(data, 4));
   std::copy_n(data.begin(), data.size() / 2, data.begin() + 32'765);  // no multiple of four
-  CHECK(codec::has_repeats(data, 4, data.size() / 32));
+  CHECK(has_repeats(data, 4));
   Bytes plane = random_bytes(16'384, 2);
   std::copy_n(plane.begin(), plane.size() / 4, plane.end() - 4'097);
-  CHECK(codec::has_repeats(plane, 4, plane.size() / 32));
+  CHECK(has_repeats(plane, 4));
 }
 
-TEST_CASE("little data has no repetitions") {
-  CHECK_FALSE(codec::has_repeats({}, 4, 0));
-  CHECK_FALSE(codec::has_repeats(Bytes(15), 16, 0));
-  CHECK_FALSE(codec::has_repeats(Bytes(19), 16, 0));
-  CHECK(codec::has_repeats(Bytes(24), 16, 0));
+TEST_CASE("a repetition counts as four, and not many more are counted than are enough") {
+  CHECK(codec::count_repeats({}, 4, 0) == 0);
+  CHECK(codec::count_repeats(Bytes(15), 16, 0) == 0);
+  CHECK(codec::count_repeats(Bytes(22), 16, 0) == 0);
+  CHECK(codec::count_repeats(Bytes(23), 16, 0) == 4);
+  CHECK(codec::count_repeats(Bytes(1003), 4, 1000) == 996);  // of 1,000 places
+  CHECK(codec::count_repeats(Bytes(1003), 4, 10) == 12);
 }
