@@ -107,8 +107,9 @@ BackgroundSaver::Reserved BackgroundSaver::reserve(SaveMode mode) {
   throw_unreported();
   failed_.reserve(failed_.size() + jobs_.size() + 1);
   reserved.waited_seconds += settle_earlier(lock);
+  std::vector<Snapshot::Tensor> list = std::move(list_);
   lock.unlock();
-  reserved.snapshot = collector_.collect(*state_);
+  reserved.snapshot = collector_.collect(*state_, std::move(list));
   lock.lock();
   if (mode != SaveMode::hand_off) reserved.staging = take_staging(lock, reserved.snapshot, reserved.waited_seconds);
   return reserved;
@@ -217,6 +218,7 @@ void BackgroundSaver::release_staging() {
   monitor_->require_may_wait();
   const std::scoped_lock lock{monitor_->mutex};
   pool_.release();
+  list_ = std::vector<Snapshot::Tensor>{};  // {} would keep the memory
 }
 
 void BackgroundSaver::run() noexcept {
@@ -231,6 +233,7 @@ void BackgroundSaver::run() noexcept {
     lock.lock();
     // In one step, so that whoever sees that this save is done also sees its place free and its error noted.
     jobs_.pop_front();
+    list_ = job->take_list();
     job->finish();
     if (job->error()) failed_.push_back(job);  // save() has made room
     monitor_->changed.notify_all();

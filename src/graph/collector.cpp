@@ -6,6 +6,7 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace ckpt::graph {
 namespace {
@@ -41,10 +42,10 @@ Inventory ask_all(const std::shared_ptr<Node>& root, Inventory inventory) {
 
 }  // namespace
 
-Snapshot Collector::collect(const CheckpointState& state) {
+Snapshot Collector::collect(const CheckpointState& state, std::vector<Snapshot::Tensor> list) {
   const auto root = require_root(state);
   inventory_ = ask_all(root, std::move(inventory_));
-  Snapshot snapshot = inventory_.read();
+  Snapshot snapshot = inventory_.read(std::move(list));
   warn_of_waiting(*root);  // last: the callback of the log may destroy objects
   return snapshot;
 }

@@ -3,6 +3,8 @@
 
 #include "graph/inventory.hpp"
 
+#include <vector>
+
 namespace ckpt::graph {
 
 /// Collects what the root of a checkpoint reaches: the one step of a save that touches objects. It remembers what it
@@ -12,8 +14,8 @@ class Collector {
  public:
   /// Everything that the root reaches, after Trackable::before_save of every object, once. Objects that such a call
   /// adds are asked, too. Throws invalid_argument when an object was destroyed, limit when there is no end of them, and
-  /// what before_save throws.
-  Snapshot collect(const CheckpointState& state);
+  /// what before_save throws. The list of tensors is made of `list`, which is empty.
+  Snapshot collect(const CheckpointState& state, std::vector<Snapshot::Tensor> list = {});
 
  private:
   Inventory inventory_;

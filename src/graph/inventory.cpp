@@ -114,9 +114,9 @@ void Inventory::add_to(Asked& asked) const {
   for (const Object& object : objects_) asked.insert(object.handle);
 }
 
-Snapshot Inventory::read() const {
+Snapshot Inventory::read(std::vector<Snapshot::Tensor> list) const {
   if (problem_) throw Error{ErrorCode::invalid_argument, *problem_};
-  Snapshot snapshot{.tensors = {}, .layout = layout_};
+  Snapshot snapshot{.tensors = std::move(list), .layout = layout_};
   snapshot.tensors.reserve(variables_.size());
   for (std::size_t i = 0; i < variables_.size(); ++i) {
     if (i + kAhead < variables_.size()) fetch(*variables_[i + kAhead]);

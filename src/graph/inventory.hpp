@@ -33,9 +33,9 @@ class Inventory {
   void ask(const Asked& asked) const;
   void add_to(Asked& asked) const;
 
-  /// The values as they lie now, kept by what is returned. While it is_same(). Throws invalid_argument when a child had
-  /// been destroyed, or two variables have one path.
-  Snapshot read() const;
+  /// The values as they lie now, kept by what is returned, in a list that was empty. While it is_same(). Throws
+  /// invalid_argument when a child had been destroyed, or two variables have one path.
+  Snapshot read(std::vector<Snapshot::Tensor> list) const;
 
  private:
   struct Object {

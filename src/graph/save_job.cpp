@@ -76,7 +76,8 @@ void SaveJob::run() noexcept {
   } catch (...) {
     fail(std::current_exception());
   }
-  snapshot_ = {};
+  snapshot_.tensors.clear();
+  snapshot_.layout.reset();
   staging_.reset();
   options_.on_durable = nullptr;
   try_again_ = nullptr;

@@ -62,7 +62,7 @@ class SaveJob {
   bool is_staged() const;
   bool is_done() const;
 
-  /// In the background: writes the file, and lets go of all memory.
+  /// In the background: writes the file, and lets go of all memory of variables.
   void run() noexcept;
 
   // The rest under the monitor's mutex.
@@ -70,6 +70,8 @@ class SaveJob {
   /// Somebody waits: a save that is to be checked for changes waits for this.
   void ask() noexcept { asked_ = true; }
   void finish() noexcept { done_ = true; }
+  /// What is left after run(): an empty list, and its memory.
+  std::vector<Snapshot::Tensor> take_list() noexcept { return std::move(snapshot_.tensors); }
   bool staged() const noexcept { return stage_ == Stage::staged; }
   const std::exception_ptr& error() const noexcept { return error_; }
   /// Whether the error was thrown to the caller.
