@@ -200,12 +200,12 @@ TEST_CASE("repetitions are searched for where they are few, too") {
   CHECK(encoder.choose(bytes, {1, false}).coding.planes[0] == kMatches);
 }
 
-// Three of 20 rows are copies: too few for exponents, whose codes are short, and worth the time for mantissas.
+// Two of 25 rows are copies: too few for exponents, whose codes are short, and worth the time for mantissas.
 TEST_CASE("noise is searched where the exponents before it have repetitions that do not pay") {
   constexpr std::size_t kRow = 256;
   Bytes data = normal_floats(256 * kRow, 1);
   for (std::size_t row = 4; row < 256; ++row) {
-    if (row % 20 < 3) std::copy_n(&data[(row - 4) * kRow], kRow, &data[row * kRow]);
+    if (row % 25 < 2) std::copy_n(&data[(row - 4) * kRow], kRow, &data[row * kRow]);
   }
   codec::ChunkEncoder encoder{1};
   CHECK(encoder.choose(data, {4, true}).coding.planes == PlaneCodings{kMatches, kMatches, kMatches, kEntropy});
