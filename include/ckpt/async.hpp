@@ -134,8 +134,8 @@ class AsyncSaver {
   /// Bytes of staging memory, in use or kept.
   std::uint64_t staging_bytes() const;
 
-  /// Returns the staging memory that no save uses; after wait(), all of it. The next save takes new memory, which costs
-  /// it about as much time again as the copy.
+  /// Returns the staging memory that no save uses, and that of the list of tensors; after wait(), all of it. The next
+  /// save takes new memory, which costs it about as much time again as the copy.
   void release_staging();
 
  private:

@@ -117,8 +117,9 @@ std::size_t ChunkEncoder::compress(std::span<const std::byte> plane, PlaneCoding
 }
 
 ChunkEncoder::Choice ChunkEncoder::choose(std::span<const std::byte> sample, PlaneLayout layout) {
-  if (layout.rotated && has_one_sign(sample, layout.width) && has_noise_below_exponents(sample, layout.width))
+  if (layout.rotated && has_one_sign(sample, layout.width) && has_noise_below_exponents(sample, layout.width)) {
     layout.rotated = false;
+  }
   split(sample, layout, 0);
   const std::size_t size = sample.size() / layout.width;
   grow(stored_, size);

@@ -72,7 +72,7 @@ class BackgroundSaver {
   const std::shared_ptr<Monitor> monitor_ = std::make_shared<Monitor>();
   Collector collector_;
   StagingPool pool_;
-  std::vector<Snapshot::Tensor> list_;            // empty: memory for that of the next save
+  std::vector<Snapshot::Tensor> list_;            // empty: its memory is for the next save
   std::deque<std::shared_ptr<SaveJob>> jobs_;     // in flight, the first one is being written
   std::vector<std::shared_ptr<SaveJob>> failed_;  // oldest first; some were reported since
   bool ending_ = false;

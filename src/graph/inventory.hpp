@@ -33,7 +33,7 @@ class Inventory {
   void ask(const Asked& asked) const;
   void add_to(Asked& asked) const;
 
-  /// The values as they lie now, kept by what is returned, in a list that was empty. While it is_same(). Throws
+  /// The values as they lie now, kept by what is returned, in `list`, which is empty. While it is_same(). Throws
   /// invalid_argument when a child had been destroyed, or two variables have one path.
   Snapshot read(std::vector<Snapshot::Tensor> list) const;
 
